@@ -1,0 +1,174 @@
+"""The Plan: what a builder must do to turn a source tree into something that runs.
+
+It is a superset of the Nixpacks plan, so that `nixpacks.toml` and
+`nixpacks.json` merge into it. One Plan has two executors: the host builder
+runs its phases with the machine's toolchains, the Nix builder makes
+derivations of them. A Plan holds no path of the machine and no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class PlanError(Exception):
+    """The source cannot be planned.
+
+    Args:
+        what: one line, what is wrong, without a full stop at the end.
+        why: the reason, in plain words.
+        fix: what the user should do next.
+        file: the file in the source tree that is at fault, if one is.
+    """
+
+    def __init__(self, what: str, *, why: str, fix: str, file: str | None = None) -> None:
+        super().__init__(what)
+        self.what, self.why, self.fix, self.file = what, why, fix, file
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A language version the source asks for.
+
+    `tool` is "python" (later "node", "go", ...); `spec` is what was asked, as
+    a PEP 440 specifier ("==3.11.*", ">=3.12,<4") or an exact "3.11.4"; an
+    empty `spec` means the newest one here. `source` names where it was asked.
+    """
+
+    tool: str
+    spec: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of a build.
+
+    Args:
+        name: "setup", "fetch", "install", "build", or one of the user's own.
+        commands: run one after another, each by `sh -c` inside the sandbox.
+        depends_on: names of phases that come first.
+        packages: Nixpacks' `nixPkgs`.
+        libraries: Nixpacks' `nixLibs`.
+        apt_packages: Nixpacks' `aptPkgs` (the Nix builder refuses them).
+        paths: folders put in front of PATH.
+        cache_directories: kept from build to build.
+        network: whether the phase may reach the network.
+        files: what the phase reads, relative to the root: its result is
+            shared by everyone with the same contents of these files (the key
+            is `Plan.phase_key`); empty means the whole tree, unshared.
+    """
+
+    name: str
+    commands: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    apt_packages: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    cache_directories: tuple[str, ...] = ()
+    network: bool = False
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PythonDependencies:
+    """How a Python app's dependencies are installed, for the executor to do.
+
+    `manager` is one of "uv", "requirements", "poetry", "pdm", "pipenv",
+    "pyproject" or "none"; `files` are the lock and its companions, the first
+    one being the one that decides. `extra` are requirements the plan adds
+    (a server the framework needs and the app does not list).
+    """
+
+    manager: str
+    files: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One of app.json's `healthchecks`, in Dokku's words; times are in seconds."""
+
+    type: str = "startup"  # startup | readiness | liveness
+    path: str | None = None
+    command: tuple[str, ...] | None = None
+    listening: bool = False
+    uptime: float | None = None
+    content: str | None = None
+    attempts: int = 3
+    wait: float = 5.0
+    timeout: float = 5.0
+    initial_delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class EnvVar:
+    """One entry of app.json's `env`: `generator` is "secret" or None."""
+
+    name: str
+    value: str | None = None
+    required: bool = True
+    generator: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class FormationEntry:
+    """One entry of app.json's `formation`; None leaves the value as it is."""
+
+    quantity: int | None = None
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What app.json says that outlives the build."""
+
+    env: tuple[EnvVar, ...] = ()
+    formation: Mapping[str, FormationEntry] = field(default_factory=dict)
+    healthchecks: Mapping[str, tuple[HealthCheck, ...]] = field(default_factory=dict)
+    postdeploy: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a builder needs.
+
+    `providers` are the languages found ("python", "static", "procfile"), the
+    first one leading. `processes` are all process types with their commands,
+    `release` among them. `variables` is the environment of build and run.
+    `notes` are steps to show (` -----> ` lines), `warnings` what to show as
+    ` !     ` lines. `static_root` is the folder a file server serves as
+    `web`, relative to the root.
+    """
+
+    providers: tuple[str, ...]
+    name: str  # as shown: "Python", "Static site", "Procfile"
+    pins: tuple[Pin, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    processes: Mapping[str, str] = field(default_factory=dict)
+    processes_from: str = ""  # "Procfile", "nixpacks.toml", "Django", ...
+    variables: Mapping[str, str] = field(default_factory=dict)
+    python: PythonDependencies | None = None
+    static_root: str | None = None
+    manifest: Manifest = field(default_factory=Manifest)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The plan as plain data, for `builds:info`, the Nix builder and digests."""
+        raise NotImplementedError  # replaced by the buildpacks room
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Plan:
+        raise NotImplementedError  # replaced by the buildpacks room
+
+
+@dataclass(frozen=True)
+class SourceTree:
+    """A folder that holds the pushed commit; hostile until proven otherwise."""
+
+    root: Path

@@ -1,0 +1,215 @@
+"""Where one paas instance lives: its folders, ports and addresses.
+
+Every process of the panel asks this module, and nothing else, where things
+are. It imports the standard library only, because the gateway, the observer,
+the CLI and the git hook load it without Django.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 8080
+DEFAULT_SSH_PORT = 2222
+
+
+class InstanceError(Exception):
+    """The environment describes no usable instance; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One installation: everything that `PAAS_HOME` and its siblings decide.
+
+    `home` holds what must last; `run` holds what may vanish at a reboot
+    (sockets, routes, the environment of running processes: kept in memory
+    where the system has a tmpfs, so that no config var rests on disk).
+    """
+
+    home: Path
+    run: Path
+    port: int
+    ssh_port: int
+    bind: str
+    domain: str
+
+    # --- what lasts -------------------------------------------------------
+    @property
+    def database(self) -> Path:
+        return self.home / "db.sqlite3"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "credentials.json"
+
+    @property
+    def repositories(self) -> Path:
+        return self.home / "repositories"
+
+    @property
+    def sources(self) -> Path:
+        """Archives of pushed commits, one `<build id>.tar` a build."""
+        return self.home / "sources"
+
+    @property
+    def build_dirs(self) -> Path:
+        """Work folders of builds that are going on: `<build id>/`."""
+        return self.home / "builds"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """What may be deleted at any time: downloads and shared dependencies."""
+        return self.home / "cache"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def build_logs(self) -> Path:
+        return self.logs / "builds"
+
+    @property
+    def release_logs(self) -> Path:
+        return self.logs / "releases"
+
+    @property
+    def app_logs(self) -> Path:
+        """`<app id>/` per app: raw process files, `platform.raw` and the merged `app.log`."""
+        return self.logs / "apps"
+
+    @property
+    def router_log(self) -> Path:
+        return self.logs / "router" / "access.log"
+
+    @property
+    def local_state(self) -> Path:
+        """The local runtime's own records (no secrets): ports, instances, drains."""
+        return self.home / "local"
+
+    # --- what may vanish --------------------------------------------------
+    @property
+    def routes(self) -> Path:
+        return self.run / "routes"
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.run / "redis.sock"
+
+    @property
+    def caddy_socket(self) -> Path:
+        return self.run / "caddy.sock"
+
+    @property
+    def web_socket(self) -> Path:
+        return self.run / "web.sock"
+
+    @property
+    def gateway_socket(self) -> Path:
+        """HTTP of the gateway: Caddy sends `/<app>.git/*` here."""
+        return self.run / "gateway.sock"
+
+    @property
+    def hook_socket(self) -> Path:
+        """Where the pre-receive hook speaks to the gateway."""
+        return self.run / "hook.sock"
+
+    @property
+    def panel_supervisor_socket(self) -> Path:
+        return self.run / "panel.sock"
+
+    @property
+    def apps_supervisor_socket(self) -> Path:
+        return self.run / "apps.sock"
+
+    # --- addresses --------------------------------------------------------
+    @property
+    def origin(self) -> str:
+        """`scheme://host[:port]` of the panel, without a slash at the end."""
+        return self._origin_of(self.domain)
+
+    def app_host(self, app: str) -> str:
+        """The host name the front door routes to `app`."""
+        return f"{app}.{self.domain}"
+
+    def app_url(self, app: str) -> str:
+        """The address a person opens, as Heroku gives it: with the slash."""
+        return self._origin_of(self.app_host(app)) + "/"
+
+    def git_url(self, app: str) -> str:
+        return f"{self.origin}/{app}.git"
+
+    def _origin_of(self, host: str) -> str:
+        return f"http://{host}" if self.port == 80 else f"http://{host}:{self.port}"
+
+
+def current(environ: Mapping[str, str] | None = None) -> Instance:
+    """The instance that the environment names.
+
+    `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_BIND` (address
+    the front door listens on) and `PAAS_DOMAIN` move it; all have defaults.
+
+    Raises:
+        InstanceError: a port that is no port.
+    """
+    env = os.environ if environ is None else environ
+    home = Path(env.get("PAAS_HOME") or _user_data_dir(env) / "paas").expanduser().absolute()
+    return Instance(
+        home=home,
+        run=Path(env["PAAS_RUN"]) if env.get("PAAS_RUN") else _default_run(home),
+        port=_port(env, "PAAS_PORT", DEFAULT_PORT),
+        ssh_port=_port(env, "PAAS_SSH_PORT", DEFAULT_SSH_PORT),
+        bind=env.get("PAAS_BIND") or "127.0.0.1",
+        domain=env.get("PAAS_DOMAIN") or "localhost",
+    )
+
+
+def make_private(path: Path) -> Path:
+    """Create `path` as a folder only its owner may enter.
+
+    Raises:
+        InstanceError: it exists and belongs to somebody else, or is a link
+            (a folder under a world-writable parent could be laid as a trap).
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
+        raise InstanceError(
+            f"{path} is not a folder of this user. Remove it, or set PAAS_RUN to another folder."
+        )
+    if stat.S_IMODE(facts.st_mode) != 0o700:
+        path.chmod(0o700)
+    return path
+
+
+def _user_data_dir(env: Mapping[str, str]) -> Path:
+    """XDG Base Directory: `$XDG_DATA_HOME`, else `~/.local/share`."""
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _default_run(home: Path) -> Path:
+    """A short path in memory: Unix sockets allow 107 bytes, and secrets should not rest on disk."""
+    mark = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path("/tmp")
+    return base / f"paas-{os.geteuid()}-{mark}"
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise InstanceError(f"{name}={text} is no port. Use a number from 1 to 65535.")
+    return int(text)
