@@ -1,0 +1,98 @@
+"""Django's settings: everything comes from the instance and a few environment variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+from paas import instance, keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+INSTANCE = instance.current()
+
+SECRET_KEY = keys.read_key(INSTANCE, "secret_key")
+CONFIG_KEYS = keys.read_key(INSTANCE, "config_keys").split()
+INTERNAL_TOKEN = keys.read_key(INSTANCE, "internal_token")
+
+DEBUG = False
+# The front door passes only requests for its own hosts; internal calls name "panel".
+ALLOWED_HOSTS = [INSTANCE.domain, "localhost", "127.0.0.1", "[::1]", "panel"]
+USE_X_FORWARDED_HOST = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "apps.activity",
+    "apps.accounts",
+    "apps.catalog",
+    "apps.source",
+    "apps.logs",
+    "apps.builds",
+    "apps.releases",
+    "apps.formation",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "paas.middleware.RequestId",
+]
+ROOT_URLCONF = "paas.urls"
+ASGI_APPLICATION = "paas.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+    }
+]
+
+DATABASES = {
+    "default": dj_database_url.config(default=f"sqlite:///{INSTANCE.database}", conn_max_age=60)
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: two writers (web and worker) queue instead of failing when they upgrade a lock.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+REDIS_URL = os.environ.get("PAAS_REDIS_URL") or f"unix://{INSTANCE.redis_socket}"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
+BUILDER = os.environ.get("PAAS_BUILDER") or "host"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+NINJA_NUM_PROXIES = 1
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("PAAS_LOG_LEVEL") or "INFO"},
+}

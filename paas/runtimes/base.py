@@ -161,7 +161,12 @@ class Switched:
     """Traffic is on the new processes; the old ones drain, owned by `tend`."""
 
 
-Event = Progress | Ready | Switched
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing new yet: comes at least twice a second, so that the caller can close in time."""
+
+
+Event = Progress | Waiting | Ready | Switched
 
 
 # --- what is --------------------------------------------------------------
@@ -242,7 +247,7 @@ class Runtime(Protocol):
     def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
         """Make `spec` true.
 
-        Yields `Progress` lines, then `Ready` once when all new processes are
+        Yields `Progress` lines and, while it waits, `Waiting`, then `Ready` once when all new processes are
         healthy. Resumed, it moves the routes and yields `Switched`; closed at
         `Ready` or before, it discards the new processes and the old ones go
         on untouched. Applying the same spec twice changes nothing (and still
@@ -300,4 +305,8 @@ class Runtime(Protocol):
         ...
 
     def metrics(self, app_id: str) -> list[Usage]:
+        ...
+
+    def max_quantity(self, process_type: str) -> int | None:
+        """The most processes of a type that can run here; None without a bound."""
         ...

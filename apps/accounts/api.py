@@ -1,0 +1,143 @@
+"""Account and authorizations, in Heroku's shapes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+
+from apps.accounts import authorizations
+from apps.accounts.auth import client_address
+from apps.accounts.authorizations import Issued
+from apps.accounts.login import login
+from apps.accounts.models import Authorization, User
+from apps.accounts.policy import require_global
+from apps.accounts.schemas import ERRORS, UserRef, actor_of
+
+router = Router(tags=["account"])
+
+
+class AccountOut(Schema):
+    id: uuid.UUID
+    email: str
+    name: str | None
+    admin: bool
+    allow_tracking: bool = False
+    beta: bool = False
+    federated: bool = False
+    verified: bool = True
+    two_factor_authentication: bool = False
+    created_at: datetime
+    updated_at: datetime
+    last_login: datetime | None = None
+
+
+class TokenOut(Schema):
+    id: uuid.UUID
+    expires_in: int | None
+    token: str
+
+
+class AuthorizationOut(Schema):
+    """`access_token.token` is whole in the answer to its creation, never again."""
+
+    id: uuid.UUID
+    description: str
+    scope: list[str]
+    access_token: TokenOut
+    client: None = None
+    grant: None = None
+    refresh_token: None = None
+    session: None = None
+    user: UserRef
+    created_at: datetime
+    updated_at: datetime
+
+
+class AuthorizationIn(Schema):
+    description: str = ""
+    scope: list[str] = ["global"]
+    expires_in: int | None = None
+
+
+class LoginIn(Schema):
+    email: str
+    password: str
+    description: str = "paas login"
+
+
+@router.get("/account", response={200: AccountOut, **ERRORS})
+def show_account(request: HttpRequest) -> AccountOut:
+    user = actor_of(request).user
+    return AccountOut(
+        id=user.id,
+        email=user.email,
+        name=user.name or None,
+        admin=user.is_admin,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+        last_login=user.last_login,
+    )
+
+
+@router.post("/auth/login", auth=None, response={201: AuthorizationOut, **ERRORS})
+def log_in(request: HttpRequest, body: LoginIn) -> Status[AuthorizationOut]:
+    issued = login(
+        body.email,
+        body.password,
+        client=client_address(request),
+        description=body.description[:200],
+    )
+    return Status(201, _issued(issued))
+
+
+@router.get("/oauth/authorizations", response={200: list[AuthorizationOut], **ERRORS})
+def list_authorizations(request: HttpRequest) -> list[AuthorizationOut]:
+    actor = actor_of(request)
+    require_global(actor)
+    mine = Authorization.objects.filter(user=actor.user, revoked_at=None)
+    return [_shown(one, one.token_hint + "…") for one in mine.select_related("user")]
+
+
+@router.post("/oauth/authorizations", response={201: AuthorizationOut, **ERRORS})
+def create_authorization(request: HttpRequest, body: AuthorizationIn) -> Status[AuthorizationOut]:
+    issued = authorizations.create(
+        actor_of(request),
+        description=body.description[:200],
+        scopes=body.scope,
+        expires_in=body.expires_in,
+    )
+    return Status(201, _issued(issued))
+
+
+@router.get("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})
+def show_authorization(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
+    found = authorizations.find(actor_of(request), key)
+    return _shown(found, found.token_hint + "…")
+
+
+@router.delete("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})
+def revoke_authorization(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
+    revoked = authorizations.revoke(actor_of(request), key)
+    return _shown(revoked, revoked.token_hint + "…")
+
+
+def _issued(issued: Issued) -> AuthorizationOut:
+    return _shown(issued.authorization, issued.token)
+
+
+def _shown(authorization: Authorization, token: str) -> AuthorizationOut:
+    user: User = authorization.user
+    return AuthorizationOut(
+        id=authorization.id,
+        description=authorization.description,
+        scope=authorization.scopes,
+        access_token=TokenOut(
+            id=authorization.id, expires_in=authorization.expires_in, token=token
+        ),
+        user=UserRef(id=user.id, email=user.email),
+        created_at=authorization.created_at,
+        updated_at=authorization.updated_at,
+    )

@@ -1,0 +1,33 @@
+"""Shapes that every room's API shares."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Schema
+
+from apps.accounts.policy import Actor
+
+
+class ErrorOut(Schema):
+    """Heroku's error shape: `id` for programs, `message` for people."""
+
+    id: str
+    message: str
+
+
+class UserRef(Schema):
+    id: uuid.UUID
+    email: str
+
+
+ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 500, 503), ErrorOut)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The actor that `token_auth` has put on the request."""
+    actor = request.auth  # type: ignore[attr-defined]
+    assert isinstance(actor, Actor)
+    return actor

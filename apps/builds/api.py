@@ -1,0 +1,129 @@
+"""Builds, in Heroku's shape, with plan, phases and artifact beside it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from ninja import Router, Schema
+
+from apps.accounts.policy import Right
+from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.builds.cancel import cancel_build
+from apps.builds.models import ACTIVE, Build, BuildState
+from apps.builds.queries import get_build
+from apps.builds.tickets import ticket_for
+from apps.catalog.queries import get_app
+
+router = Router(tags=["builds"])
+
+SHOWN = 50
+
+
+class Ref(Schema):
+    id: uuid.UUID
+
+
+class SourceBlob(Schema):
+    checksum: str | None = None
+    url: str = ""
+    version: str
+    version_description: str
+
+
+class BuildOut(Schema):
+    """`status` is Heroku's (pending, succeeded, failed); `state` is exact."""
+
+    id: uuid.UUID
+    app: Ref
+    status: str
+    state: str
+    source_blob: SourceBlob
+    output_stream_url: str
+    release: Ref | None
+    release_version: int | None
+    slug: Ref | None
+    stack: str
+    buildpacks: None = None
+    user: UserRef | None
+    failure: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+class BuildDetails(BuildOut):
+    plan: dict[str, Any] | None
+    phases: list[dict[str, Any]]
+    artifact: dict[str, Any] | None
+
+
+@router.get("/apps/{app}/builds", response={200: list[BuildOut], **ERRORS})
+def list_builds(request: HttpRequest, app: str) -> list[BuildOut]:
+    found = get_app(actor_of(request), app)
+    builds = Build.objects.filter(app=found).select_related("user")
+    return [BuildOut(**show(build)) for build in builds.prefetch_related("releases")[:SHOWN]]
+
+
+@router.get("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
+def show_build(request: HttpRequest, app: str, build: str) -> BuildDetails:
+    """One build by id, by the beginning of its id, or "latest"."""
+    return details(get_build(get_app(actor_of(request), app), build))
+
+
+@router.delete("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
+def cancel(request: HttpRequest, app: str, build: str) -> BuildDetails:
+    """Cancel a build that is going on; its processes are killed within a second."""
+    actor = actor_of(request)
+    found = get_build(get_app(actor, app, Right.DEPLOY), build)
+    return details(cancel_build(actor, found))
+
+
+def details(build: Build) -> BuildDetails:
+    return BuildDetails(
+        **show(build), plan=build.plan, phases=build.phases, artifact=_public(build.artifact)
+    )
+
+
+def show(build: Build) -> dict[str, Any]:
+    """A build as the API gives it."""
+    made = max(build.releases.all(), key=lambda release: release.version, default=None)
+    return {
+        "id": build.id,
+        "app": Ref(id=build.app_id),
+        "status": _heroku_status(build.state),
+        "state": build.state,
+        "source_blob": SourceBlob(version=build.commit, version_description=build.message),
+        "output_stream_url": output_url("build-output", "build", build.id),
+        "release": Ref(id=made.id) if made else None,
+        "release_version": made.version if made else None,
+        "slug": Ref(id=build.id) if build.artifact else None,
+        "stack": settings.BUILDER,
+        "user": UserRef(id=build.user.id, email=build.user.email) if build.user else None,
+        "failure": build.failure,
+        "created_at": build.created_at,
+        "updated_at": build.updated_at,
+        "finished_at": build.finished_at,
+    }
+
+
+def output_url(route: str, kind: str, key: uuid.UUID) -> str:
+    """An address of a log that works without a token for a day."""
+    return str(settings.INSTANCE.origin) + reverse(route, args=[ticket_for(kind, key)])
+
+
+def _heroku_status(state: str) -> str:
+    if state in ACTIVE:
+        return "pending"
+    return "succeeded" if state == BuildState.SUCCEEDED else "failed"
+
+
+def _public(artifact: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Digest and kind; where it lies on the machine is nobody's business."""
+    if artifact is None:
+        return None
+    return {key: artifact.get(key) for key in ("kind", "digest")}

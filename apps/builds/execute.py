@@ -1,0 +1,93 @@
+"""From a pushed commit to an artifact: unpack, plan, build."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.builds.builders.host import BuildFailed, BuildJob, Built, HostBuilder
+from apps.builds.log import LogFile
+from apps.builds.models import Build
+from apps.source.archives import SourceRefused, unpack
+from apps.source.repositories import archive_path
+from buildpacks import PlanError, SourceTree, plan
+from buildpacks.plan import Plan
+from paas import faults
+from paas.sandbox import uid_for
+
+
+def build_log(build: Build) -> LogFile:
+    return LogFile(Path(settings.INSTANCE.build_logs) / f"{build.id}.log")
+
+
+def work_dir(build: Build) -> Path:
+    return Path(settings.INSTANCE.build_dirs) / str(build.id)
+
+
+def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
+    """Make `build`'s artifact and keep plan, phases and artifact in its row.
+
+    Safe to run again after a crash: the work folder starts afresh.
+
+    Raises:
+        BuildFailed: the source or its build is at fault; the text is for the user.
+        BuildCancelled: `cancel` was set.
+    """
+    log.write("-----> Building source:")
+    tree = _unpacked(build)
+    faults.point("build.unpacked")
+    try:
+        made = _plan(tree)
+        Build.objects.filter(pk=build.pk).update(plan=made.to_json())
+        _announce(made, log)
+        job = BuildJob(
+            build_id=str(build.id),
+            app_id=str(build.app_id),
+            app_number=build.app.number,
+            tree=tree,
+            commit=build.commit,
+        )
+        built = HostBuilder(settings.INSTANCE).execute(made, job, log.write, cancel)
+    finally:
+        shutil.rmtree(work_dir(build), ignore_errors=True)
+    build.plan = made.to_json()
+    build.phases = [asdict(phase) for phase in built.phases]
+    build.artifact = asdict(built.artifact)
+    Build.objects.filter(pk=build.pk).update(phases=build.phases, artifact=build.artifact)
+    faults.point("build.built")
+    return built
+
+
+def _unpacked(build: Build) -> Path:
+    shutil.rmtree(work_dir(build), ignore_errors=True)
+    tree = work_dir(build) / "app"
+    tree.mkdir(parents=True, mode=0o700)
+    try:
+        unpack(
+            archive_path(build.id),
+            tree,
+            uid=uid_for(build.app.number, settings.INSTANCE.home),
+        )
+    except SourceRefused as error:
+        raise BuildFailed(error.what, error.why, error.fix) from None
+    return tree
+
+
+def _plan(tree: Path) -> Plan:
+    try:
+        return plan(SourceTree(tree))
+    except PlanError as error:
+        what = f"{error.file}: {error.what}" if error.file else error.what
+        raise BuildFailed(what, error.why, error.fix) from None
+
+
+def _announce(made: Plan, log: LogFile) -> None:
+    log.write(f"-----> {made.name} app detected")
+    for note in made.notes:
+        log.write(f"-----> {note}")
+    for warning in made.warnings:
+        log.write("\n".join(f" !     {line}" for line in warning.splitlines()))

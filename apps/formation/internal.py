@@ -1,0 +1,130 @@
+"""What the gateway asks the panel. Caddy never passes these paths, and a token guards them."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from ninja.security import HttpBearer
+
+from apps.accounts.errors import NotFound
+from apps.accounts.models import User
+from apps.accounts.schemas import ERRORS
+from apps.catalog.models import App
+from apps.formation import pushes
+from apps.source.repositories import archive_path
+
+
+class InternalAuth(HttpBearer):
+    """The token that the panel's parts share; a file in `keys/` only its owner reads."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> bool:
+        return secrets.compare_digest(token.encode(), settings.INTERNAL_TOKEN.encode())
+
+
+router = Router(tags=["internal"], auth=InternalAuth())
+
+
+class AccessIn(Schema):
+    app: str
+    service: str
+    token: str
+
+
+class AccessOut(Schema):
+    app_id: uuid.UUID
+    app: str
+    user_id: uuid.UUID
+    user: str
+    repository: str
+    deploy_branch: str
+
+
+class PushIn(Schema):
+    app_id: uuid.UUID
+    user_id: uuid.UUID
+    commit: str
+    message: str = ""
+    branch: str
+
+
+class PushOut(Schema):
+    build_id: uuid.UUID
+    archive: str
+    notices: list[str]
+
+
+class LiveOut(Schema):
+    live: str
+    url: str
+    notices: list[str]
+
+
+class AbandonIn(Schema):
+    reason: str
+
+
+class EndIn(Schema):
+    delivered: bool
+
+
+class Done(Schema):
+    ok: bool = True
+
+
+@router.post("/git/access", response={200: AccessOut, **ERRORS}, include_in_schema=False)
+def access(request: HttpRequest, body: AccessIn) -> AccessOut:
+    granted = pushes.access(body.app, body.service, body.token)
+    return AccessOut(
+        app_id=granted.app.id,
+        app=granted.app.name,
+        user_id=granted.user.id,
+        user=granted.user.email,
+        repository=granted.repository,
+        deploy_branch=granted.app.deploy_branch,
+    )
+
+
+@router.post(
+    "/git/pushes", response={200: LiveOut, 201: PushOut, **ERRORS}, include_in_schema=False
+)
+def open_push(request: HttpRequest, body: PushIn) -> Status[LiveOut] | Status[PushOut]:
+    app = App.objects.filter(pk=body.app_id).first()
+    user = User.objects.filter(pk=body.user_id, is_active=True).first()
+    if app is None or user is None:
+        raise NotFound("The app was destroyed meanwhile.")
+    opened = pushes.open_push(
+        app, user, commit=body.commit, message=body.message, branch=body.branch
+    )
+    if opened.live is not None:
+        return Status(200, LiveOut(**pushes.live_text(opened.live), notices=opened.notices))
+    assert opened.build is not None
+    archive = str(archive_path(opened.build.id))
+    return Status(201, PushOut(build_id=opened.build.id, archive=archive, notices=opened.notices))
+
+
+@router.post(
+    "/git/pushes/{uuid:build}/start", response={202: Done, **ERRORS}, include_in_schema=False
+)
+def start(request: HttpRequest, build: uuid.UUID) -> Status[Done]:
+    pushes.start_push(pushes.find_push(build))
+    return Status(202, Done())
+
+
+@router.post(
+    "/git/pushes/{uuid:build}/abandon", response={200: Done, **ERRORS}, include_in_schema=False
+)
+def abandon(request: HttpRequest, build: uuid.UUID, body: AbandonIn) -> Done:
+    pushes.abandon_push(pushes.find_push(build), body.reason)
+    return Done()
+
+
+@router.post(
+    "/git/pushes/{uuid:build}/end", response={200: Done, **ERRORS}, include_in_schema=False
+)
+def end(request: HttpRequest, build: uuid.UUID, body: EndIn) -> Done:
+    pushes.note_end(pushes.find_push(build), delivered=body.delivered)
+    return Done()

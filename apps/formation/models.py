@@ -1,0 +1,83 @@
+"""What should run: process types with quantities, and who may tell the runtime so."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from apps.catalog.models import App
+from apps.catalog.names import PROCESS_TYPE
+from paas.leases import Leased
+
+
+class Process(models.Model):
+    """One process type of an app: how many, how large, and how often restarted.
+
+    `restarts` counts per process what was asked for: {"": 2} for the whole
+    type, {"3": 1} for the third process (see `ProcessSpec.restarts`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="processes")
+    type = models.CharField(
+        max_length=128, validators=[RegexValidator(PROCESS_TYPE.pattern, PROCESS_TYPE.rule)]
+    )
+    quantity = models.PositiveIntegerField(default=0)
+    size = models.CharField(max_length=32, default="standard")
+    restarts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Process]] = models.Manager()
+
+    class Meta:
+        ordering = ["type"]
+        constraints = [
+            models.UniqueConstraint(fields=["app", "type"], name="one_row_per_process_type")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type}={self.quantity}"
+
+
+class Helm(Leased):
+    """Who steers an app: the lease under which the runtime is told what to do.
+
+    Its token goes with every call, so a steersman thought dead is refused.
+    `wanted` rises with each change of what should run and `applied` follows
+    when the runtime has it: a reconcile that was queued and lost is noticed.
+    """
+
+    app = models.OneToOneField(App, on_delete=models.CASCADE, primary_key=True)
+    one_offs = models.PositiveIntegerField(default=0)
+    postdeploy_done = models.BooleanField(default=False)
+    wanted = models.PositiveBigIntegerField(default=0)
+    applied = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[Helm]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"helm of {self.app_id}"
+
+
+class Removal(models.Model):
+    """An app that is gone from the catalog but not yet from the machine.
+
+    It outlives the app's row, so that a destroy killed half-way is finished.
+    `files` are paths below the instance's home.
+    """
+
+    app_id = models.UUIDField(primary_key=True)
+    app_number = models.PositiveBigIntegerField()
+    name = models.CharField(max_length=30)
+    token = models.PositiveBigIntegerField()
+    files = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Removal]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"removal of {self.name}"

@@ -1,0 +1,64 @@
+"""Making the runtime equal to `current_release`, whatever happened to either."""
+
+from __future__ import annotations
+
+import logging
+
+from apps.accounts.errors import Conflict
+from apps.catalog.models import App
+from apps.formation.events import tell_process
+from apps.formation.helm import steering
+from apps.formation.models import Helm
+from apps.formation.runtime import get_runtime
+from apps.formation.spec import spec_of
+from apps.releases.queries import current_release
+from paas import faults
+from paas.leases import LeaseLost
+from paas.runtimes.base import NotHealthy, RuntimeFailure, StaleToken
+
+logger = logging.getLogger(__name__)
+
+
+def reconcile(app_id: str, *, wait: float = 30.0) -> bool:
+    """Apply what should run, once more.
+
+    Args:
+        wait: seconds to wait for somebody else who steers the app.
+
+    Returns:
+        Whether the runtime now equals the current release.
+    """
+    app = App.objects.filter(pk=app_id).first()
+    if app is None:
+        return True
+    try:
+        with steering(app, wait=wait) as helm:
+            return _apply(app, helm.token)
+    except (Conflict, LeaseLost, StaleToken):
+        return False
+
+
+def reconcile_all() -> None:
+    """Every app whose helm is free; the others are being changed right now."""
+    for app_id in App.objects.filter(releases__current=True).values_list("id", flat=True):
+        reconcile(str(app_id), wait=0.0)
+
+
+def _apply(app: App, token: int) -> bool:
+    wanted = Helm.objects.values_list("wanted", flat=True).get(app=app)
+    release = current_release(app)
+    faults.point("reconcile.start")
+    if release is not None and release.build is not None:
+        try:
+            for _ in get_runtime().apply(spec_of(release), token):
+                pass
+        except NotHealthy as error:
+            tell_process(app, error.process, f"Could not be started: {error.reason}")
+            return False
+        except StaleToken:
+            raise
+        except RuntimeFailure as error:
+            logger.warning("%s could not be reconciled: %s", app, error)
+            return False
+    Helm.objects.filter(app=app, applied__lt=wanted).update(applied=wanted)
+    return True

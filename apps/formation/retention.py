@@ -1,0 +1,55 @@
+"""Giving back disk: artifacts that no kept release needs, logs and dependencies nobody uses."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.builds.models import ACTIVE, Build
+from apps.catalog.models import App
+from apps.releases.models import UNFINISHED, Release, ReleaseState
+
+KEPT_RELEASES = 10
+"""Releases of an app one can roll back to; their artifacts stay."""
+ORPHAN_AGE = timedelta(hours=1)
+
+
+def enforce_all() -> None:
+    """One round over everything; may be repeated and interrupted."""
+    for app in App.objects.all():
+        enforce(app)
+    _remove_orphans()
+
+
+def enforce(app: App) -> None:
+    """Forget the artifacts that none of the app's kept releases needs."""
+    needed = _needed_builds(app)
+    old = Build.objects.filter(app=app, artifact__isnull=False).exclude(state__in=ACTIVE)
+    for build in old.exclude(pk__in=needed):
+        # First the row, then the folder: a release must never seem kept when it is not.
+        Build.objects.filter(pk=build.pk).update(artifact=None)
+        shutil.rmtree(Path(settings.INSTANCE.artifacts) / str(build.id), ignore_errors=True)
+
+
+def _needed_builds(app: App) -> set[uuid.UUID]:
+    releases = Release.objects.filter(app=app, build__isnull=False)
+    kept = releases.filter(state=ReleaseState.SUCCEEDED).order_by("-version")[:KEPT_RELEASES]
+    needed = set(kept.values_list("build_id", flat=True))
+    needed.update(releases.filter(current=True).values_list("build_id", flat=True))
+    needed.update(releases.filter(state__in=UNFINISHED).values_list("build_id", flat=True))
+    return {build_id for build_id in needed if build_id is not None}
+
+
+def _remove_orphans() -> None:
+    """Artifacts and build folders that no row owns, once they are old enough to be nobody's."""
+    owners = {str(pk) for pk in Build.objects.values_list("id", flat=True)}
+    limit = (timezone.now() - ORPHAN_AGE).timestamp()
+    for folder in (settings.INSTANCE.artifacts, settings.INSTANCE.build_dirs):
+        for path in Path(folder).glob("*"):
+            if path.name not in owners and path.stat().st_mtime < limit:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""From a release to the spec that a runtime makes true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from apps.builds.models import Build
+from apps.catalog.models import App
+from apps.formation.models import Process
+from apps.formation.sizes import SIZES
+from apps.releases.create import variables_of
+from apps.releases.models import Release
+from buildpacks.plan import Manifest, Plan
+from paas.runtimes.base import AppSpec, Artifact, Check, Mount, ProcessSpec
+
+RELEASE_PHASE = "release"
+"""The process type that is run once before the others and never kept (Heroku)."""
+
+
+def plan_of(build: Build) -> Plan:
+    return Plan.from_json(build.plan or {})
+
+
+def process_types(build: Build) -> dict[str, str]:
+    """Process type → command, without the release phase."""
+    return {
+        name: command for name, command in plan_of(build).processes.items() if name != RELEASE_PHASE
+    }
+
+
+def ensure_processes(app: App, build: Build) -> list[Process]:
+    """Rows for all process types of `build`: only `web` starts at 1, unless app.json says more."""
+    manifest = plan_of(build).manifest
+    return [_ensure_process(app, name, manifest) for name in process_types(build)]
+
+
+def spec_of(release: Release) -> AppSpec:
+    """The whole desired state of the release's app, with `release` as its code and config."""
+    build = release.build
+    if build is None:
+        raise ValueError(f"{release.name} has no build, so there is nothing to run")
+    app, plan = release.app, plan_of(build)
+    return AppSpec(
+        app_id=str(app.id),
+        app_number=app.number,
+        name=app.name,
+        release=release.version,
+        artifact=_artifact(build.artifact or {}),
+        environment=environment_of(release, plan.variables),
+        processes=tuple(_process_spec(row, plan) for row in ensure_processes(app, build)),
+        hosts=tuple(hosts_of(app)),
+        maintenance=app.maintenance,
+    )
+
+
+def hosts_of(app: App) -> list[str]:
+    domains = app.domains.order_by("hostname").values_list("hostname", flat=True)
+    return [settings.INSTANCE.app_host(app.name), *domains]
+
+
+def environment_of(release: Release, plan_variables: Mapping[str, str]) -> dict[str, str]:
+    """Config vars win over the plan's variables; the platform's own names help the app."""
+    commit = release.build.commit if release.build else ""
+    return {
+        **plan_variables,
+        "SOURCE_VERSION": commit,
+        "PAAS_APP_NAME": release.app.name,
+        **variables_of(release),
+    }
+
+
+def _ensure_process(app: App, name: str, manifest: Manifest) -> Process:
+    entry = manifest.formation.get(name)
+    quantity = entry.quantity if entry and entry.quantity is not None else int(name == "web")
+    size = entry.size.lower() if entry and entry.size and entry.size.lower() in SIZES else None
+    row, _ = Process.objects.get_or_create(
+        app=app, type=name, defaults={"quantity": quantity, "size": size or "standard"}
+    )
+    return row
+
+
+def _process_spec(row: Process, plan: Plan) -> ProcessSpec:
+    return ProcessSpec(
+        type=row.type,
+        command=plan.processes[row.type],
+        quantity=row.quantity,
+        size=SIZES.get(row.size, SIZES["standard"]),
+        checks=tuple(
+            Check(
+                type=check.type,
+                path=check.path,
+                command=check.command,
+                listening=check.listening,
+                uptime=check.uptime,
+                content=check.content,
+                attempts=check.attempts,
+                wait=check.wait,
+                timeout=check.timeout,
+                initial_delay=check.initial_delay,
+            )
+            for check in plan.manifest.healthchecks.get(row.type, ())
+        ),
+        restarts=row.restarts,
+    )
+
+
+def _artifact(data: Mapping[str, Any]) -> Artifact:
+    return Artifact(
+        kind=data["kind"],
+        path=data["path"],
+        digest=data["digest"],
+        mounts=_mounts(data.get("mounts", ())),
+        path_entries=tuple(data.get("path_entries", ())),
+    )
+
+
+def _mounts(entries: Iterable[Mapping[str, str]]) -> tuple[Mount, ...]:
+    return tuple(Mount(entry["source"], entry["target"]) for entry in entries)

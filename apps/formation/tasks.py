@@ -1,0 +1,41 @@
+"""Celery's entries: a primary key in, a verb called."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.formation.change import roll_out_change
+from apps.formation.deploy import deploy
+from apps.formation.destroy import remove
+from apps.formation.reconcile import reconcile, reconcile_all
+from apps.formation.retention import enforce_all
+
+
+@shared_task(name="formation.deploy")
+def deploy_task(build_id: str) -> None:
+    deploy(build_id)
+
+
+@shared_task(name="formation.release")
+def release_task(release_id: str) -> None:
+    roll_out_change(release_id)
+
+
+@shared_task(name="formation.reconcile")
+def reconcile_task(app_id: str) -> None:
+    reconcile(app_id)
+
+
+@shared_task(name="formation.reconcile-all")
+def reconcile_all_task() -> None:
+    reconcile_all()
+
+
+@shared_task(name="formation.remove")
+def remove_task(app_id: str) -> None:
+    remove(app_id)
+
+
+@shared_task(name="formation.retention")
+def retention_task() -> None:
+    enforce_all()

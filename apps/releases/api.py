@@ -1,0 +1,107 @@
+"""Releases and config vars, as far as they only look."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from apps.accounts.policy import Right, require_secrets
+from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.builds.api import output_url
+from apps.builds.models import Build
+from apps.catalog.queries import get_app
+from apps.releases.create import newest_good, variables_of
+from apps.releases.models import UNFINISHED, Release
+from apps.releases.queries import get_release, is_eligible, releases_of
+
+router = Router(tags=["releases"])
+
+SHOWN = 100
+
+
+class AppRef(Schema):
+    id: uuid.UUID
+    name: str
+
+
+class SlugRef(Schema):
+    id: uuid.UUID
+
+
+class ReleaseOut(Schema):
+    """`status` is Heroku's (pending, succeeded, failed); `state` is exact."""
+
+    id: uuid.UUID
+    app: AppRef
+    version: int
+    description: str
+    status: str
+    state: str
+    current: bool
+    eligible_for_rollback: bool
+    output_stream_url: str | None
+    slug: SlugRef | None
+    commit: str | None
+    user: UserRef | None
+    failure: dict[str, Any] | None
+    addon_plan_names: list[str] = []
+    artifacts: list[dict[str, Any]] = []
+    created_at: datetime
+    updated_at: datetime
+
+
+@router.get("/apps/{app}/releases", response={200: list[ReleaseOut], **ERRORS})
+def list_releases(request: HttpRequest, app: str) -> list[ReleaseOut]:
+    """The newest 100, newest first."""
+    found = get_app(actor_of(request), app)
+    return [show(release) for release in releases_of(found)[:SHOWN]]
+
+
+@router.get("/apps/{app}/releases/{release}", response={200: ReleaseOut, **ERRORS})
+def show_release(request: HttpRequest, app: str, release: str) -> ReleaseOut:
+    """One release by id, version ("7", "v7") or "latest"."""
+    return show(get_release(get_app(actor_of(request), app), release))
+
+
+@router.get("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
+def config_vars(request: HttpRequest, app: str) -> dict[str, str]:
+    """What the next release starts from."""
+    actor = actor_of(request)
+    found = get_app(actor, app, Right.OPERATE)
+    require_secrets(actor)
+    return variables_of(newest_good(found))
+
+
+@router.get("/apps/{app}/releases/{release}/config-vars", response={200: dict[str, str], **ERRORS})
+def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[str, str]:
+    actor = actor_of(request)
+    found = get_app(actor, app, Right.OPERATE)
+    require_secrets(actor)
+    return variables_of(get_release(found, release))
+
+
+def show(release: Release) -> ReleaseOut:
+    """A release as the API gives it."""
+    build: Build | None = release.build
+    user = release.user
+    return ReleaseOut(
+        id=release.id,
+        app=AppRef(id=release.app.id, name=release.app.name),
+        version=release.version,
+        description=release.description,
+        status="pending" if release.state in UNFINISHED else release.state,
+        state=release.state,
+        current=release.current,
+        eligible_for_rollback=is_eligible(release),
+        output_stream_url=output_url("release-output", "release", release.id),
+        slug=SlugRef(id=build.id) if build else None,
+        commit=build.commit if build else None,
+        user=UserRef(id=user.id, email=user.email) if user else None,
+        failure=release.failure,
+        created_at=release.created_at,
+        updated_at=release.updated_at,
+    )

@@ -1,0 +1,42 @@
+"""Config vars at rest: encrypted with keys that are not in the database.
+
+The newest key encrypts, all decrypt, so keys can be rotated. The whole set
+is sealed at once, not value by value: it is small and read together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from apps.accounts.errors import Unavailable
+
+
+def seal(variables: Mapping[str, str]) -> str:
+    """Encrypt config vars."""
+    return _fernet().encrypt(json.dumps(dict(variables)).encode()).decode()
+
+
+def unseal(sealed: str) -> dict[str, str]:
+    """Decrypt config vars.
+
+    Raises:
+        Unavailable: none of the keys fits: the database came without its keys.
+    """
+    try:
+        opened: dict[str, str] = json.loads(_fernet().decrypt(sealed.encode()))
+    except InvalidToken:
+        raise Unavailable(
+            "The config vars cannot be decrypted: keys/config_keys is not the file this "
+            "database was made with. Put the right one back (it is in every backup)."
+        ) from None
+    return opened
+
+
+@lru_cache(maxsize=1)
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.CONFIG_KEYS])

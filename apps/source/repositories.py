@@ -1,0 +1,64 @@
+"""Bare repositories, one an app, named by its id so that a rename costs nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+
+# Archives must hold exactly what was committed: a tree's own attributes may
+# not drop files (export-ignore) or rewrite them (export-subst).
+_ATTRIBUTES = "* -export-ignore -export-subst\n"
+
+
+def repository_path(app_id: uuid.UUID) -> Path:
+    return Path(settings.INSTANCE.repositories) / f"{app_id}.git"
+
+
+def ensure_repository(app_id: uuid.UUID) -> Path:
+    """The app's bare repository, made if it is not there (`git init` may be repeated)."""
+    path = repository_path(app_id)
+    if not (path / "info" / "attributes").exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        subprocess.run(
+            [
+                "git",
+                "init",
+                "--quiet",
+                "--bare",
+                "--template=",
+                "--initial-branch=main",
+                "--",
+                path,
+            ],
+            check=True,
+            capture_output=True,
+            env={"PATH": _path(), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"},
+        )
+        (path / "info").mkdir(exist_ok=True)
+        (path / "info" / "attributes").write_text(_ATTRIBUTES)
+    return path
+
+
+def set_head(app_id: uuid.UUID, branch: str) -> None:
+    """Make `branch` (checked by the catalog) what a clone checks out."""
+    (repository_path(app_id) / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+
+
+def delete_repository(app_id: uuid.UUID) -> None:
+    shutil.rmtree(repository_path(app_id), ignore_errors=True)
+
+
+def archive_path(build_id: uuid.UUID) -> Path:
+    """Where the gateway puts the pushed commit of a build."""
+    folder = Path(settings.INSTANCE.sources)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / f"{build_id}.tar"
+
+
+def _path() -> str:
+    return os.environ.get("PATH", os.defpath)

@@ -1,0 +1,11 @@
+"""The panel as an ASGI application, for gunicorn."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
+
+application = get_asgi_application()

@@ -1,0 +1,63 @@
+"""The worker: one process with a thread pool, a ticker, and beat as a thread.
+
+The thread pool cannot end a task; cancelling and time limits act on the
+process groups of what a task has started.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
+
+from celery import Celery, signals
+from celery.beat import EmbeddedService
+
+app = Celery("paas")
+
+
+def _broker() -> str:
+    from django.conf import settings
+
+    return str(settings.REDIS_URL).replace("unix://", "redis+socket://", 1)
+
+
+app.conf.update(
+    broker_url=_broker,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_default_queue="default",
+    task_routes={"formation.deploy": {"queue": "builds"}},
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # The rows' leases are the truth; redelivery must never overtake a long build.
+    broker_transport_options={
+        "visibility_timeout": 7200,
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+    },
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    beat_schedule={
+        "reconcile": {"task": "formation.reconcile-all", "schedule": 60.0},
+        "retention": {"task": "formation.retention", "schedule": 600.0},
+    },
+)
+app.autodiscover_tasks(["apps.formation"])
+
+
+@signals.beat_init.connect
+@signals.worker_ready.connect
+def _on_ready(sender: Any = None, **_: Any) -> None:
+    """Bring every app back, then keep time."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # beat's own thread says it is ready, too
+    from apps.formation.ticker import Ticker
+
+    app.send_task("formation.reconcile-all")
+    Ticker().start()
+    EmbeddedService(app, thread=True).start()

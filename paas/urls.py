@@ -1,0 +1,21 @@
+"""Where requests go: health, then the API at the root, shaped after Heroku's."""
+
+from __future__ import annotations
+
+from apps.logs.views import stream_session
+from django.urls import path
+
+from apps.builds.views import stream_build
+from apps.releases.views import stream_release
+from paas.api import api
+from paas.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("log-sessions/<str:ticket>", stream_session),
+    path("builds/<str:ticket>/output", stream_build, name="build-output"),
+    path("releases/<str:ticket>/output", stream_release, name="release-output"),
+    path("", api.urls),
+]
+handler404 = "paas.errors.not_found"
+handler500 = "paas.errors.server_error"

@@ -1,0 +1,12 @@
+"""Settings for the tests and the type checker: an instance of their own, with fresh keys."""
+
+import os
+import tempfile
+
+os.environ.setdefault("PAAS_HOME", tempfile.mkdtemp(prefix="paas-test-"))
+
+from paas import instance, keys
+
+keys.ensure_keys(instance.current())
+
+from paas.settings import *  # noqa: E402, F403
