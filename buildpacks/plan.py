@@ -8,24 +8,28 @@ derivations of them. A Plan holds no path of the machine and no secret.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any, TypeVar, cast
 
+from buildpacks.errors import PlanError
+from buildpacks.tree import SourceTree
 
-class PlanError(Exception):
-    """The source cannot be planned.
+__all__ = [
+    "EnvVar",
+    "FormationEntry",
+    "HealthCheck",
+    "Manifest",
+    "Phase",
+    "Pin",
+    "Plan",
+    "PlanError",
+    "PythonDependencies",
+    "SourceTree",
+]
 
-    Args:
-        what: one line, what is wrong, without a full stop at the end.
-        why: the reason, in plain words.
-        fix: what the user should do next.
-        file: the file in the source tree that is at fault, if one is.
-    """
-
-    def __init__(self, what: str, *, why: str, fix: str, file: str | None = None) -> None:
-        super().__init__(what)
-        self.what, self.why, self.fix, self.file = what, why, fix, file
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Phase:
         files: what the phase reads, relative to the root: its result is
             shared by everyone with the same contents of these files (the key
             is `Plan.phase_key`); empty means the whole tree, unshared.
+        hint: what the user should do when a command of this phase fails.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Phase:
     cache_directories: tuple[str, ...] = ()
     network: bool = False
     files: tuple[str, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,12 +86,16 @@ class PythonDependencies:
     `manager` is one of "uv", "requirements", "poetry", "pdm", "pipenv",
     "pyproject" or "none"; `files` are the lock and its companions, the first
     one being the one that decides. `extra` are requirements the plan adds
-    (a server the framework needs and the app does not list).
+    (a server the framework needs and the app does not list). `project` says
+    that the tree itself is installed as well (it is a package, or the
+    requirements name a path in it): then the result belongs to this tree
+    alone and cannot be shared by the lock's contents.
     """
 
     manager: str
     files: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    project: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,13 +116,18 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class EnvVar:
-    """One entry of app.json's `env`: `generator` is "secret" or None."""
+    """One entry of app.json's `env`: `generator` is "secret" or None.
+
+    It is set when the app has no such config var yet; with `sync`, its value
+    is set again on every deploy (Dokku).
+    """
 
     name: str
     value: str | None = None
     required: bool = True
     generator: str | None = None
     description: str = ""
+    sync: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,17 +173,66 @@ class Plan:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def phase(self, name: str) -> Phase | None:
+        """The phase called `name`."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
     def to_json(self) -> dict[str, object]:
         """The plan as plain data, for `builds:info`, the Nix builder and digests."""
-        raise NotImplementedError  # replaced by the buildpacks room
+        return cast("dict[str, object]", _plain(dataclasses.asdict(self)))
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Plan:
-        raise NotImplementedError  # replaced by the buildpacks room
+        """The plan that `to_json` wrote, by this version or an older one.
+
+        Raises:
+            KeyError, TypeError: `data` was not written by `to_json`.
+        """
+        fields = _known(cls, data)
+        fields["pins"] = _each(Pin, fields.get("pins", ()))
+        fields["phases"] = _each(Phase, fields.get("phases", ()))
+        if fields.get("python") is not None:
+            fields["python"] = _value(PythonDependencies, fields["python"])
+        fields["manifest"] = _manifest(fields.get("manifest", {}))
+        return cls(**fields)
 
 
-@dataclass(frozen=True)
-class SourceTree:
-    """A folder that holds the pushed commit; hostile until proven otherwise."""
+def _plain(value: object) -> object:
+    """`value` with lists for tuples, as JSON has no tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
-    root: Path
+
+def _known(kind: type[Any], data: Mapping[str, object]) -> dict[str, Any]:
+    """What of `data` is a field of `kind`, with tuples for lists."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {
+        key: tuple(item) if isinstance(item, list) else item
+        for key, item in data.items()
+        if key in names
+    }
+
+
+def _value(kind: type[_T], data: Mapping[str, object]) -> _T:
+    return kind(**_known(kind, data))
+
+
+def _each(kind: type[_T], data: Any) -> tuple[_T, ...]:
+    return tuple(_value(kind, item) for item in data)
+
+
+def _manifest(data: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        env=_each(EnvVar, data.get("env", ())),
+        formation={
+            name: _value(FormationEntry, entry) for name, entry in data.get("formation", {}).items()
+        },
+        healthchecks={
+            name: _each(HealthCheck, checks)
+            for name, checks in data.get("healthchecks", {}).items()
+        },
+        postdeploy=data.get("postdeploy"),
+    )

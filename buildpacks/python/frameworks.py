@@ -1,0 +1,94 @@
+"""The web command of a Python app without a Procfile.
+
+The servers are those of Railpack: gunicorn for Django and Flask, uvicorn for
+FastAPI. Modules are searched by name and by regular expression: repository
+code is never imported, and never parsed (a hostile file can make a parser
+slow).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from buildpacks.python.django import Django
+from buildpacks.tree import SourceTree
+
+# where people put the application object, most usual first
+_FILES = ("app", "main", "wsgi", "asgi", "server", "application", "run", "api", "index")
+_FOLDERS = ("app", "src", "api", "backend", "server")
+MAX_SOURCE = 256 * 1024
+_BIND = "0.0.0.0:$PORT"
+# `x = Flask(`, `app = create(`, `from x import app`
+_OBJECT = (
+    r"^(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:\w+\.)?(?:{kinds})\("
+    r"|^(app|application)\s*=\s*[\w.]+\("
+    r"|^from\s+[\w.]+\s+import\s+(?:\w+\s+as\s+)?(app|application)\s*$"
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """How the web process starts: `server` is the package the command needs."""
+
+    framework: str
+    command: str
+    server: str
+    notes: tuple[str, ...] = ()
+
+
+def find_start(tree: SourceTree, names: frozenset[str], django: Django | None) -> Start | None:
+    """The start command of the framework among the dependencies `names`; None if none is seen."""
+    if django is not None and django.wsgi is not None:
+        return _django(django, django.wsgi)
+    if "fastapi" in names or "starlette" in names:
+        target = _find(tree, "FastAPI|Starlette")
+        if target is not None:
+            command = f"uvicorn {shlex.quote(target)} --host 0.0.0.0 --port $PORT"
+            return Start("FastAPI", command, "uvicorn")
+    if "flask" in names:
+        target = _find(tree, "Flask", factory="create_app|make_app")
+        if target is not None:
+            return Start("Flask", f"gunicorn --bind {_BIND} {shlex.quote(target)}", "gunicorn")
+    return None
+
+
+def _django(django: Django, wsgi: str) -> Start:
+    folder = "" if django.folder == "" else f" --chdir {shlex.quote(django.folder)}"
+    command = (
+        f"python {shlex.quote(django.manage)} migrate --noinput && "
+        f"exec gunicorn{folder} --bind {_BIND} {shlex.quote(wsgi)}"
+    )
+    return Start("Django", command, "gunicorn", ("Migrating the database at start",))
+
+
+def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
+    """`module:object` of the application, the first in the usual places.
+
+    Args:
+        kinds: the classes an application is made of, joined by "|".
+        factory: names of functions that make one, joined by "|".
+    """
+    objects = re.compile(_OBJECT.format(kinds=kinds), re.MULTILINE)
+    factories = re.compile(rf"^def ({factory})\(", re.MULTILINE) if factory else None
+    for module, path in _places():
+        if not 0 < tree.size(path) <= MAX_SOURCE:
+            continue
+        source = tree.read(path) or ""
+        if match := objects.search(source):
+            return f"{module}:{match[1] or match[2] or match[3]}"
+        if factories is not None and (match := factories.search(source)):
+            return f"{module}:{match[1]}()"
+    return None
+
+
+def _places() -> Iterator[tuple[str, str]]:
+    """(module, path) of every usual place."""
+    for name in _FILES:
+        yield name, f"{name}.py"
+    for folder in _FOLDERS:
+        yield folder, f"{folder}/__init__.py"
+        for name in _FILES:
+            yield f"{folder}.{name}", f"{folder}/{name}.py"

@@ -1,0 +1,105 @@
+"""Static sites: a folder that a file server serves.
+
+The root is `NIXPACKS_STATICFILE_ROOT`, else the `root` of the Staticfile,
+else the first of public, dist, index and the top that has an index.html
+(Nixpacks' order).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping
+
+from buildpacks.errors import PlanError, shown
+from buildpacks.plan import Phase, Plan
+from buildpacks.tree import SourceTree
+
+STATICFILE = "Staticfile"
+_FOLDERS = ("public", "dist", "index")
+# "hidden" is decided here and not by the server: `caddy file-server` has no flag for it
+_REMOVE_HIDDEN = (
+    "find {root} -mindepth 1 -name '.*' ! -name .well-known -prune -exec rm -rf -- '{{}}' +"
+)
+_KEY = re.compile(r"(?P<key>[\w-]+)\s*:\s*(?P<value>.*)")
+
+
+def is_static(tree: SourceTree) -> bool:
+    """Whether the tree looks like a static site."""
+    return (
+        tree.is_file(STATICFILE)
+        or tree.is_file("index.html")
+        or any(tree.is_dir(folder) for folder in _FOLDERS)
+    )
+
+
+def plan_static(tree: SourceTree, variables: Mapping[str, str]) -> Plan:
+    """The plan of a static site.
+
+    Args:
+        variables: those of nixpacks.toml.
+
+    Raises:
+        PlanError: the root is not a path inside the repository.
+    """
+    root, warnings = _root(tree, variables)
+    quoted = shlex.quote(root if root == "." else f"./{root}")
+    hidden = Phase(
+        "clean",
+        commands=(_REMOVE_HIDDEN.format(root=quoted),),
+        depends_on=("build",),
+        hint=f"The folder to serve, {shown(root)}, must be there when the build is done.",
+    )
+    return Plan(
+        providers=("static",),
+        name="Static site",
+        phases=(hidden,),
+        processes={"web": f"caddy file-server --listen :$PORT --root {quoted}"},
+        processes_from="static site",
+        variables={"XDG_DATA_HOME": "/tmp"},  # noqa: S108 - Caddy's own data; it may not be served
+        static_root=root,
+        notes=(f"Serving {'the top folder' if root == '.' else shown(root)}",),
+        warnings=warnings,
+    )
+
+
+def _root(tree: SourceTree, variables: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    asked, warnings = _staticfile(tree)
+    if "NIXPACKS_STATICFILE_ROOT" in variables:
+        asked = (variables["NIXPACKS_STATICFILE_ROOT"], "NIXPACKS_STATICFILE_ROOT")
+    if asked is not None:
+        return _checked(asked[0], asked[1]), warnings
+    for folder in _FOLDERS:
+        if tree.is_file(f"{folder}/index.html"):
+            return folder, warnings
+    if tree.is_file("index.html"):
+        return ".", warnings
+    return next((folder for folder in _FOLDERS if tree.is_dir(folder)), "."), warnings
+
+
+def _staticfile(tree: SourceTree) -> tuple[tuple[str, str] | None, tuple[str, ...]]:
+    """The root the Staticfile asks for with its origin, and warnings about the other keys."""
+    root, ignored = None, []
+    for line in (tree.read(STATICFILE) or "").split("\n"):
+        match = _KEY.match(line.split(" #")[0].strip())
+        if match is None:
+            continue
+        if match["key"] == "root":
+            root = (match["value"].strip().strip("\"'"), STATICFILE)
+        else:
+            ignored.append(f"{shown(match['key'])} in {STATICFILE} is ignored: only root is known")
+    return root, tuple(ignored)
+
+
+def _checked(root: str, file: str) -> str:
+    """`root` in its shortest form; the folder itself may be made by the build."""
+    path = posixpath.normpath(root or ".")
+    if posixpath.isabs(path) or path.split("/")[0] == ".." or not path.isprintable():
+        raise PlanError(
+            f'The root "{shown(root)}" in {file} is not a folder of the repository',
+            why="Only files of the repository can be served.",
+            fix="Give a path relative to the top of the repository, for example `root: public`.",
+            file=file,
+        )
+    return path

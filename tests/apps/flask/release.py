@@ -1,0 +1,3 @@
+import os
+
+print("release phase with greeting", os.environ.get("GREETING", "no greeting"))
