@@ -1,0 +1,197 @@
+"""A running gateway behind the real front door, and people with git."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from paas.instance import Instance
+from tests.gateway.panel import INTERNAL_TOKEN, TOKEN, App
+
+PATIENCE = 60.0  # seconds; generous, a bound and no measure
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.01)
+
+
+def make_instance(home: Path, run: Path) -> Instance:
+    instance = Instance(home, run, 8080, 2222, "127.0.0.1", "localhost")
+    for folder in (
+        instance.keys,
+        instance.repositories,
+        instance.sources,
+        instance.build_logs,
+        instance.run,
+    ):
+        folder.mkdir(parents=True, mode=0o700)
+    (instance.keys / "internal_token").write_text(INTERNAL_TOKEN)
+    return instance
+
+
+class Gateway:
+    """The real process."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.log = instance.home / "gateway.log"
+
+    def start(self) -> None:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PAAS_HOME": str(self.instance.home),
+            "PAAS_RUN": str(self.instance.run),
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "paas.gateway"], env=environ, stderr=log
+            )
+        wait_for(self.healthy, "the gateway answers")
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+    def healthy(self) -> bool:
+        try:
+            return self.request(b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
+        connection.connect(str(self.instance.gateway_socket))
+        return connection
+
+    def request(self, data: bytes) -> bytes:
+        """Send raw bytes and read until the gateway closes."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+class FrontDoor:
+    """Caddy on a free port, which sends everything to the gateway."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def start(self) -> None:
+        upstream = {"dial": f"unix/{self.instance.gateway_socket}"}
+        handler = {"handler": "reverse_proxy", "upstreams": [upstream]}
+        server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [{"handle": [handler]}]}
+        config = {"admin": {"disabled": True}, "apps": {"http": {"servers": {"git": server}}}}
+        path = self.instance.home / "caddy.json"
+        path.write_text(json.dumps(config))
+        caddy = Path(sys.executable).with_name("caddy")
+        self.process = subprocess.Popen(
+            [caddy, "run", "--config", path],
+            env={"HOME": str(self.instance.home), "PATH": os.environ["PATH"]},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(self._answers, "Caddy answers")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+class Person:
+    """Somebody with a work tree and a remote `paas`."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        folder.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def clone_url(self, app: App | str, token: str | None = TOKEN) -> str:
+        name = app if isinstance(app, str) else app.name
+        login = f"x:{token}@" if token else ""
+        return f"http://{login}127.0.0.1:{self.port}/{name}.git"
+
+    def remote(self, app: App | str, token: str | None = TOKEN) -> Person:
+        self.git("remote", "add", "paas", self.clone_url(app, token))
+        return self
+
+    def commit(self, message: str = "Change", **files: str | bytes) -> str:
+        for name, content in (files or {"app.py": os.urandom(8).hex()}).items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.git("add", "-A", "-f")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD").stdout.strip()
+
+    def git(self, *args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", *args],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=PATIENCE * 2,
+        )
+
+    def push(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return self.git("push", "paas", *(args or ("main",)), check=False)
+
+    def start_push(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["git", "push", "paas", *(args or ("main",))],
+            cwd=self.folder,
+            env=self.environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C.UTF-8",
+            "GIT_AUTHOR_NAME": "Alice",
+            "GIT_AUTHOR_EMAIL": "alice@example.com",
+            "GIT_COMMITTER_NAME": "Alice",
+            "GIT_COMMITTER_EMAIL": "alice@example.com",
+        }
+
+
+def refs(app: App) -> dict[str, str]:
+    """The references of the app's repository."""
+    listing = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname) %(objectname)"],
+        cwd=app.repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(line.split(" ", 1) for line in listing.stdout.splitlines())
