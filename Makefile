@@ -1,0 +1,77 @@
+# The four commands a newcomer needs: up, test, lint, bench. Each makes .venv by itself.
+# PYTHON=/path/to/python3.12 chooses another interpreter.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+JOBS ?= auto
+
+# uv must use the interpreter chosen above, never fetch one of its own.
+export UV_PYTHON_DOWNLOADS = never
+export VIRTUAL_ENV = $(CURDIR)/$(VENV)
+
+.PHONY: help up test lint bench
+
+help:
+	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
+	@echo "make test   lint, then every test, with real processes"
+	@echo "make lint   ruff, mypy --strict, import contracts"
+	@echo "make bench  measure deploys, throughput and memory on this machine"
+
+up: $(STAMPS)/runtime
+	@exec $(BIN)/python -m paas.launcher
+
+test: lint
+	$(BIN)/pytest -n $(JOBS) -m "not e2e"
+	$(BIN)/pytest -m e2e
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict paas apps buildpacks
+	$(BIN)/lint-imports
+
+bench: $(STAMPS)/dev
+	@exec $(BIN)/python -m tests.bench
+
+# --- .venv ------------------------------------------------------------------
+# requirements-dev.lock contains requirements.lock: a venv synced with it serves
+# `up` too, and `up` does not take the developer's tools away again.
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "paas needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1)."; \
+	  echo "Install it (Debian 12: apt install python3 python3-venv) or run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
+	  exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "Python's venv module is missing. Debian: apt install python3-venv"; exit 1; }
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+# pip installs uv and nothing else, by the hashes of the lock.
+$(STAMPS)/uv: requirements.lock | $(STAMPS)/venv
+	@command -v uv >/dev/null || { \
+	  sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(STAMPS)/uv.txt && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(STAMPS)/uv.txt; }
+	@touch $@
+
+$(STAMPS)/runtime: requirements.lock pyproject.toml | $(STAMPS)/uv
+	@$(call sync,$(if $(wildcard $(STAMPS)/dev),requirements-dev.lock,requirements.lock))
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.lock pyproject.toml | $(STAMPS)/uv
+	@$(call sync,requirements-dev.lock)
+	@touch $(STAMPS)/runtime $@
+
+# setuptools builds the editable install; the constraint holds it to the lock's version and hash.
+define sync
+PATH="$(CURDIR)/$(BIN):$$PATH" && echo "Installing $(1) ..." && \
+uv pip sync --quiet --require-hashes $(1) && \
+uv pip install --quiet --no-deps --build-constraints requirements.lock -e .
+endef

@@ -1,0 +1,114 @@
+"""What the machine must offer before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from paas.instance import Instance
+from paas.launcher.errors import LaunchError
+
+MINIMUM_GIT = (2, 31)
+MINIMUM_FREE_MB = 500
+
+
+def git_version() -> tuple[int, ...] | None:
+    """The version of `git` on PATH, or None without one."""
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    return tuple(int(part) for part in found.groups()) if found else None
+
+
+def check_git() -> str:
+    """The version of git, as text.
+
+    Raises:
+        LaunchError: there is none, or it is too old to keep pushes in quarantine as we need it.
+    """
+    version = git_version()
+    wanted = ".".join(map(str, MINIMUM_GIT))
+    if version is None:
+        raise LaunchError(f"git was not found. Install git {wanted} or newer (apt install git).")
+    text = ".".join(map(str, version))
+    if version < MINIMUM_GIT:
+        raise LaunchError(f"git is {text}; pushes need {wanted} or newer. Upgrade git.")
+    return text
+
+
+def free_megabytes(path: Path) -> int:
+    """Free space, in MB, where `path` is or will be."""
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    return shutil.disk_usage(existing).free // 1_000_000
+
+
+def check_disk(instance: Instance) -> str:
+    """How much space is free, as text.
+
+    Raises:
+        LaunchError: too little to build anything.
+    """
+    free = free_megabytes(instance.home)
+    if free < MINIMUM_FREE_MB:
+        raise LaunchError(
+            f"Only {free} MB are free in {instance.home}; builds need {MINIMUM_FREE_MB} MB. "
+            "Free some space, or set PAAS_HOME to a folder on another disk."
+        )
+    return f"{free / 1000:.1f} GB free in {instance.home}"
+
+
+def check_port(instance: Instance) -> str:
+    """The front door's address, as text.
+
+    Raises:
+        LaunchError: another program listens there, or we may not.
+    """
+    address = f"{instance.bind}:{instance.port}"
+    try:
+        with socket.create_server((instance.bind, instance.port)):
+            return address
+    except OSError as error:
+        raise LaunchError(_port_text(instance, address, error)) from error
+
+
+def _port_text(instance: Instance, address: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        who = listener(instance.port) or "another program"
+        return (
+            f"Port {instance.port} is taken by {who}. Stop it, or choose another port: "
+            f"PAAS_PORT={instance.port + 1} make up"
+        )
+    if error.errno == errno.EACCES:
+        return f"Port {instance.port} is for root only. Set PAAS_PORT to 1024 or more."
+    return f"Cannot listen on {address} ({error.strerror}). Set PAAS_BIND to an address of here."
+
+
+def listener(port: int) -> str | None:
+    """Who listens on a TCP port, as "caddy (process 123)"; None if we cannot see it."""
+    inodes = _listening_inodes(port)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = {str(fd.readlink()) for fd in (process / "fd").iterdir()}
+            name = (process / "comm").read_text().strip()
+        except OSError:
+            continue  # it has ended, or is another user's
+        if links & inodes:
+            return f"{name} (process {process.name})"
+    return None
+
+
+def _listening_inodes(port: int) -> set[str]:
+    """proc(5): local address in column 2, state 0A is LISTEN, the inode in column 10."""
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found

@@ -1,0 +1,62 @@
+"""What the parts inherit from the shell that ran `make up`: little, and by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from paas.instance import Instance
+
+_NAMES = frozenset(
+    {
+        *("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LOCALE_ARCHIVE"),
+        *("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "NIX_PATH"),
+        *("DATABASE_URL", "KUBECONFIG"),
+    }
+)
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"})
+# PAAS_ is ours; the others say where this machine's toolchains get packages from.
+_PREFIXES = ("PAAS_", "LC_", "UV_", "PIP_", "NPM_CONFIG_", "PYENV_")
+_SECRETS = frozenset({"DATABASE_URL", "PAAS_REDIS_URL"})
+
+
+def parts_environment(
+    instance: Instance, environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of the panel's parts: an allow-list, and where this instance is."""
+    env = os.environ if environ is None else environ
+    kept = {name: value for name, value in env.items() if _allowed(name)}
+    return {
+        **kept,
+        "PATH": _path(env),
+        "PAAS_HOME": str(instance.home),
+        "PAAS_RUN": str(instance.run),
+        "PAAS_PORT": str(instance.port),
+        "PAAS_SSH_PORT": str(instance.ssh_port),
+        "PAAS_BIND": instance.bind,
+        "PAAS_DOMAIN": instance.domain,
+        "DJANGO_SETTINGS_MODULE": "paas.settings",
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena per thread: tens of MB for nothing
+    }
+
+
+def apps_environment(instance: Instance) -> dict[str, str]:
+    """The same without what an app's processes have no business with, even by accident."""
+    env = parts_environment(instance)
+    return {name: value for name, value in env.items() if name not in _SECRETS}
+
+
+def _allowed(name: str) -> bool:
+    upper = name.upper()
+    return name in _NAMES or upper in _PROXIES or upper.startswith(_PREFIXES)
+
+
+def _path(env: Mapping[str, str]) -> str:
+    """Our own tools first, then what the user has."""
+    own = str(Path(sys.executable).parent)
+    given = env.get("PATH") or os.defpath
+    return os.pathsep.join([own, *(part for part in given.split(os.pathsep) if part != own)])

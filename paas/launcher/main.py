@@ -1,0 +1,206 @@
+"""From the checks to the banner, and from Ctrl-C to nothing left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from paas import keys
+from paas.instance import Instance, InstanceError, current, make_private
+from paas.launcher import checks, health, leftovers, run_folder
+from paas.launcher.bound import PARENT_VARIABLE
+from paas.launcher.environment import parts_environment
+from paas.launcher.errors import AlreadyRunning, LaunchError
+from paas.launcher.lock import only_launcher
+from paas.launcher.orders import Order, write_order
+from paas.launcher.supervisor_config import panel_logs
+from paas.launcher.trees import Tree, make_trees
+
+READY_SECONDS = 60.0
+PANEL_STOP_SECONDS = 25.0
+PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WATCHED = (*_STOP_SIGNALS, signal.SIGCHLD)
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop before the panel was up."""
+
+
+def main() -> int:
+    """Run the instance of the environment until it is told to stop.
+
+    Returns:
+        0 stopped when asked, 1 could not start, 3 runs already.
+    """
+    try:
+        instance = current()
+        with only_launcher(instance), _signals_wait():
+            return _run(instance)
+    except AlreadyRunning as error:
+        _say(str(error), error=True)
+        return 3
+    except (LaunchError, InstanceError) as error:
+        _say(f"paas cannot start: {error}", error=True)
+        return 1
+
+
+def _run(instance: Instance) -> int:
+    leftovers_of = leftovers.end_all(instance.run)
+    if leftovers_of:
+        _say(f"Stopped what an earlier launcher had left: {', '.join(leftovers_of)}.")
+    _check(instance)
+    keys.ensure_keys(instance)
+    run_folder.take(instance)
+    trees: list[Tree] = []
+    try:
+        user = _prepare_database(instance)
+        trees = make_trees(instance)
+        for tree in trees:
+            tree.start()
+        _wait_until_ready(instance, trees)
+        _say(_banner(instance, user))
+        _watch(instance, trees)
+    except Stopped:
+        pass
+    finally:
+        _stop(instance, trees)
+        run_folder.remove(instance)
+    return 0
+
+
+def _check(instance: Instance) -> None:
+    checks.check_git()
+    checks.check_disk(instance)
+    checks.check_port(instance)
+
+
+# --- the database -----------------------------------------------------------
+def _prepare_database(instance: Instance) -> str:
+    """Migrate, make what the first run needs; returns the admin's user name."""
+    panel_logs(instance).mkdir(parents=True, exist_ok=True)
+    orders = make_private(instance.run / "setup")
+    _manage(instance, orders, "migrate", "--noinput", "--verbosity", "0")
+    return _manage(instance, orders, "first_run").strip()
+
+
+def _manage(instance: Instance, orders: Path, command: str, *arguments: str) -> str:
+    order = Order(command, [sys.executable, "-m", "django", command, *arguments])
+    done = subprocess.run(
+        write_order(orders, order),
+        env={**parts_environment(instance), PARENT_VARIABLE: str(os.getpid())},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if _asked_to_stop(0):
+        raise Stopped
+    if done.returncode:
+        log = panel_logs(instance) / f"{command}.log"
+        log.write_text(done.stderr)
+        *_, reason = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise LaunchError(f"`manage.py {command}` failed: {reason}\nAll it said is in {log}.")
+    return done.stdout
+
+
+# --- until it answers -------------------------------------------------------
+def _wait_until_ready(instance: Instance, trees: Sequence[Tree]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    watch = health.Watch(instance)
+    while (answer := health.healthz(instance))[0] != 200:
+        if _asked_to_stop(0.05):
+            raise Stopped
+        _tell_failing(instance, watch)
+        for tree in trees:
+            _refuse_dead(tree)
+        if time.monotonic() > deadline:
+            raise LaunchError(
+                f"the panel does not answer after {READY_SECONDS:.0f} s: {answer[1].strip()}\n"
+                f"The logs of its parts are in {panel_logs(instance)}."
+            )
+
+
+def _refuse_dead(tree: Tree) -> None:
+    if not tree.alive:
+        said = tree.output.read_text(errors="replace")
+        raise LaunchError(f"supervisord ({tree.name}) ended at once:\n{_indented(said)}")
+
+
+def _banner(instance: Instance, user: str) -> str:
+    password = instance.home / PASSWORD_FILE
+    lines = [
+        f"paas is up:  {instance.origin}",
+        f"  user       {user}",
+        f"  password   in {password}" if password.exists() else "",
+        f"  logs       {panel_logs(instance)}",
+        "  stop       Ctrl-C",
+    ]
+    if os.environ.get("PAAS_UNSAFE") == "1":
+        lines.append(
+            "  WARNING    PAAS_UNSAFE=1: builds and apps are not isolated from this machine"
+        )
+    return "\n".join(line for line in lines if line)
+
+
+# --- while it runs ----------------------------------------------------------
+def _watch(instance: Instance, trees: Sequence[Tree]) -> None:
+    watch = health.Watch(instance)
+    while not _asked_to_stop(1.0):
+        for tree in trees:
+            if not tree.alive:
+                _say(f"supervisord ({tree.name}) had ended; starting it again.", error=True)
+                tree.start()
+        _tell_failing(instance, watch)
+
+
+def _tell_failing(instance: Instance, watch: health.Watch) -> None:
+    for part in watch.failing():
+        lines = "\n".join(health.last_lines(instance, part))
+        _say(f"{part} keeps dying and is started again. Its last lines:\n{_indented(lines)}", True)
+
+
+# --- stopping ---------------------------------------------------------------
+def _stop(instance: Instance, trees: Sequence[Tree]) -> None:
+    """The panel, then the apps, in good order; at the second signal, by force."""
+    timeouts = {"panel": PANEL_STOP_SECONDS, "apps": leftovers.APPS_STOP_SECONDS}
+    for tree in trees:
+        tree.ask_to_stop()
+        deadline = time.monotonic() + timeouts[tree.name]
+        while not tree.wait(0.05) and time.monotonic() < deadline:
+            if _asked_to_stop(0):
+                return leftovers.kill_all(instance.run)
+    return leftovers.kill_all(instance.run)
+
+
+# --- signals ----------------------------------------------------------------
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Keep the signals pending, so that they are met only where we look for them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _asked_to_stop(timeout: float) -> bool:
+    """Whether a stop signal came; waits up to `timeout` seconds, less when a child ends."""
+    received = signal.sigtimedwait(_WATCHED, timeout)
+    return received is not None and received.si_signo in _STOP_SIGNALS
+
+
+# --- texts ------------------------------------------------------------------
+def _say(text: str, error: bool = False) -> None:
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-15:])

@@ -1,0 +1,103 @@
+"""The parts of the panel: what each is started as."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+
+from paas.instance import Instance, make_private
+from paas.launcher import tools
+from paas.launcher.orders import Order, write_private
+from paas.runtimes.local.frontdoor import caddy_config
+
+WORKER_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program of the panel's tree.
+
+    `stop_seconds` is how long it has between SIGTERM and SIGKILL.
+    """
+
+    order: Order
+    stop_seconds: int = 10
+
+
+def panel_parts(instance: Instance) -> list[Part]:
+    """The panel's parts, and the files they read.
+
+    Raises:
+        LaunchError: a program is missing.
+    """
+    own_redis = [] if os.environ.get("PAAS_REDIS_URL") else [_redis(instance)]
+    return [
+        *own_redis,
+        _caddy(instance),
+        _web(instance),
+        _worker(),
+        Part(Order("gateway", [sys.executable, "-m", "paas.gateway"])),
+        Part(Order("observer", [sys.executable, "-m", "paas.observer"])),
+    ]
+
+
+def _redis(instance: Instance) -> Part:
+    data = make_private(instance.home / "redis")
+    config = instance.run / "redis.conf"
+    settings = {
+        "port": "0",
+        "unixsocket": _quoted(str(instance.redis_socket)),
+        "unixsocketperm": "700",
+        "dir": _quoted(str(data)),
+        "appendonly": "yes",
+        "save": '""',  # the append-only file is enough
+        "auto-aof-rewrite-min-size": "16mb",
+        "maxmemory": "128mb",
+        "maxmemory-policy": "noeviction",  # a queue that drops messages loses deploys
+        "databases": "1",
+        "daemonize": "no",
+    }
+    write_private(config, "".join(f"{name} {value}\n" for name, value in settings.items()))
+    return Part(Order("redis", [str(tools.redis_server()), str(config)]))
+
+
+def _caddy(instance: Instance) -> Part:
+    config = instance.run / "caddy.json"
+    write_private(config, json.dumps(caddy_config(instance)))
+    state = make_private(instance.home / "caddy")
+    environment = {
+        "XDG_DATA_HOME": str(state),
+        "XDG_CONFIG_HOME": str(state),
+        "GOMEMLIMIT": "64MiB",
+        "GOGC": "50",
+    }
+    argv = [str(tools.caddy()), "run", "--config", str(config)]
+    # A successor can only take the port when the old one is gone, so it is not asked to drain.
+    return Part(Order("caddy", argv, environment, death_signal="SIGKILL"))
+
+
+def _web(instance: Instance) -> Part:
+    argv = [
+        *(sys.executable, "-m", "gunicorn", "--worker-class", "asgi", "--workers", "1"),
+        *("--bind", f"unix:{instance.web_socket}", "--umask", "0o077"),
+        *("--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
+        *("--worker-tmp-dir", str(instance.run), "paas.asgi:application"),
+    ]
+    return Part(Order("web", argv))
+
+
+def _worker() -> Part:
+    argv = [
+        *(sys.executable, "-m", "celery", "-A", "paas.celery", "worker"),
+        *("-P", "threads", "-c", str(WORKER_THREADS), "-Q", "builds,default"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
+    ]
+    # Bereft of its supervisor it would finish its builds beside its successor.
+    return Part(Order("worker", argv, death_signal="SIGKILL"))
+
+
+def _quoted(text: str) -> str:
+    """As redis.conf wants a value that may hold blanks."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
