@@ -10,3 +10,7 @@ from paas import instance, keys
 keys.ensure_keys(instance.current())
 
 from paas.settings import *  # noqa: E402, F403
+
+# A file, not memory: threads of a test must meet in one database, as the panel's parts do.
+DATABASES["default"]["TEST"] = {"NAME": str(INSTANCE.home / "test.sqlite3")}  # noqa: F405
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

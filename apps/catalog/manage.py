@@ -12,38 +12,8 @@ from apps.accounts.policy import Actor
 from apps.activity.record import record
 from apps.catalog.models import App, AppNumber
 
-_ADJECTIVES = [
-    "autumn",
-    "bold",
-    "calm",
-    "clear",
-    "cool",
-    "dry",
-    "fast",
-    "gentle",
-    "green",
-    "quiet",
-    "rapid",
-    "still",
-    "warm",
-    "wild",
-]
-_NOUNS = [
-    "bird",
-    "brook",
-    "cloud",
-    "field",
-    "forest",
-    "hill",
-    "lake",
-    "leaf",
-    "moon",
-    "river",
-    "sea",
-    "sky",
-    "stone",
-    "wave",
-]
+_ADJECTIVES = ("autumn", "bold", "calm", "clear", "cool", "dry", "fast", "gentle", "quiet", "warm")
+_NOUNS = ("bird", "brook", "cloud", "field", "forest", "hill", "lake", "moon", "river", "stone")
 
 
 def create_app(actor: Actor, name: str | None = None, *, deploy_branch: str = "main") -> App:

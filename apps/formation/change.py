@@ -94,8 +94,6 @@ def _changed(newest: Release | None, changes: Mapping[str, str | None]) -> Conte
     removed = {name for name, value in changes.items() if value is None}
     added = {name: value for name, value in changes.items() if value is not None}
     wanted = {name: value for name, value in held.items() if name not in removed} | added
-        name: v for name, v in wanted.items() if name not in changes or changes[name] is not None
-    }
     if wanted == held and newest is not None:
         raise _Unchanged
     size = sum(len(name) + len(value.encode()) for name, value in wanted.items())

@@ -1,0 +1,66 @@
+"""The world most tests live in: an admin, Alice, Bob, and an app of Alice's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.accounts.authorizations import issue
+from apps.accounts.models import User
+from apps.accounts.policy import Actor
+from apps.catalog.manage import create_app
+from apps.catalog.models import App
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_user("root@example.org", "correct horse battery", is_admin=True)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice@example.org", "correct horse battery")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob@example.org", "correct horse battery")
+
+
+@pytest.fixture
+def hello(alice: User) -> App:
+    """Alice's app."""
+    return create_app(Actor(alice), "hello")
+
+
+@dataclass
+class Api:
+    """A caller of the REST API with one user's token."""
+
+    token: str
+
+    def __call__(self, method: str, path: str, body: Any = None) -> Any:
+        """The status and the decoded answer."""
+        response = Client().generic(
+            method,
+            path,
+            b"" if body is None else json.dumps(body).encode(),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {self.token}", "Host": "localhost"},
+        )
+        return response.status_code, response.json()
+
+
+@pytest.fixture
+def api() -> Callable[..., Api]:
+    """`api(user, scopes=[...])` makes a caller."""
+
+    def make(user: User, **how: Any) -> Api:
+        return Api(issue(user, **how).token)
+
+    return make

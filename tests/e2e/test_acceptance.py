@@ -1,0 +1,50 @@
+"""The acceptance script of the README, line by line, as a new user would type it."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+
+def test_the_script(world):
+    app = world.repository("flask", "my-flask-app")
+
+    created = world.paas("create", "hello", cwd=app)
+    assert "hello" in created.stdout
+    remotes = world.git("remote", "-v", cwd=app).stdout
+    assert f"http://localhost:{world.port}/hello.git" in remotes
+    credentials = world.home / "credentials.json"
+    assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
+    token = json.loads(credentials.read_text())["token"]
+    assert token not in (app / ".git" / "config").read_text()
+
+    pushed = world.git("push", "paas", "main", cwd=app).stderr
+    assert "Python app detected" in pushed
+    assert "Released v1" in pushed
+    assert f"http://hello.localhost:{world.port}/" in pushed
+    assert "Verifying deploy... done." in pushed
+    assert world.get(app="hello").status == 200
+
+    answer = world.paas("config:set", "GREETING=hi", cwd=app).stdout
+    assert "v2" in answer
+    assert "hi" in world.get(app="hello").body, "live when the command returns"
+
+    assert "web.1" in world.paas("ps", cwd=app).stdout
+    scaled = world.paas("ps:scale", "web=2", "worker=1", cwd=app).stdout
+    assert "web at 2" in scaled and "worker at 1" in scaled
+    shown = world.paas("ps", cwd=app).stdout
+    assert "web.2" in shown and "worker.1" in shown
+
+    releases = world.paas("releases", cwd=app).stdout
+    assert "v1" in releases and "v2" in releases
+
+    back = world.paas("rollback", "v1", cwd=app)
+    assert "v3" in back.stdout + back.stderr
+    assert "hi" not in world.get(app="hello").body, "old code and old config"
+
+    logs = world.paas("logs", "-n", "200", cwd=app).stdout
+    assert "app[web.1]:" in logs
+    assert "paas[api]: Release v1 created" in logs
+
+    world.paas("apps:destroy", "--confirm", "hello", cwd=app)
+    assert world.get(app="hello").status == 404
