@@ -6,11 +6,12 @@ import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from buildpacks.errors import PlanError, shown
 from buildpacks.tree import SourceTree
 
+_T = TypeVar("_T")
 MAX_DOCUMENT = 256 * 1024  # bytes; tomllib takes 0.1 s for it
 
 
@@ -37,14 +38,15 @@ class Table:
         return f"{self.path}.{shown(key)}" if self.path else shown(key)
 
     def text(self, key: str) -> str | None:
-        return self._get(key, str, "a text")
+        value = self._get(key, (str,), "a text")
+        return None if value is None else self._without_nul(key, value)
 
     def flag(self, key: str) -> bool | None:
-        return self._get(key, bool, "true or false")
+        return self._get(key, (bool,), "true or false")
 
     def whole(self, key: str, least: int = 0) -> int | None:
         """A whole number that is not below `least`."""
-        value = self._get(key, int, "a whole number")
+        value = self._get(key, (int,), "a whole number")
         if value is not None and value < least:
             raise self.wrong(key, f"must be at least {least}", f"It is {value}.")
         return value
@@ -60,22 +62,22 @@ class Table:
 
     def texts(self, key: str) -> tuple[str, ...] | None:
         """A list of texts."""
-        values = self._get(key, list, "a list of texts")
+        values = self._get(key, (list,), "a list of texts")
         if values is None:
             return None
         for value in values:
             if not isinstance(value, str):
                 raise self._wrong_type(key, "a list of texts", value)
-        return tuple(values)
+        return tuple(self._without_nul(key, value) for value in values)
 
     def table(self, key: str) -> Table | None:
         """The object at `key`."""
-        value = self._get(key, dict, "an object (a table)")
+        value = self._get(key, (dict,), "an object (a table)")
         return None if value is None else Table(value, self.file, self.where(key))
 
     def tables(self, key: str) -> list[Table] | None:
         """The list of objects at `key`."""
-        values = self._get(key, list, "a list of objects")
+        values = self._get(key, (list,), "a list of objects")
         if values is None:
             return None
         found = []
@@ -89,19 +91,22 @@ class Table:
         """The error that the value of `key` is not acceptable."""
         where = self.where(key)
         return PlanError(
-            f"{where} in {self.file} {what}",
+            f"{where} {what}",
             why=why,
             fix=fix or f"Correct {where} in {self.file}.",
             file=self.file,
         )
 
-    def _get(self, key: str, kind: type | tuple[type, ...], wanted: str) -> Any:
+    def _get(self, key: str, kinds: tuple[type[_T], ...], wanted: str) -> _T | None:
         value = self.data.get(key)
         if value is None:
             return None
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise self._wrong_type(key, wanted, value)
-        if isinstance(value, str) and "\0" in value:
+        return value
+
+    def _without_nul(self, key: str, value: str) -> str:
+        if "\0" in value:
             raise self.wrong(key, "holds a NUL character", "No program takes such a text.")
         return value
 
@@ -136,7 +141,7 @@ def read_json(tree: SourceTree, path: str, limit: int = MAX_DOCUMENT) -> Table |
         raise _invalid(path, "JSON", error) from None
     if not isinstance(data, dict):
         raise PlanError(
-            f"{path} must hold a JSON object",
+            "must hold a JSON object",
             why=f"It holds {_type_name(data)}.",
             fix=f"Write {path} as `{{ … }}`.",
             file=path,
@@ -147,7 +152,7 @@ def read_json(tree: SourceTree, path: str, limit: int = MAX_DOCUMENT) -> Table |
 def _invalid(path: str, language: str, error: Exception) -> PlanError:
     why = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
     return PlanError(
-        f"{path} is not valid {language}",
+        f"not valid {language}",
         why=shown(why[:1].upper() + why[1:], 200),
         fix=f"Correct {path} and commit it.",
         file=path,

@@ -181,9 +181,6 @@ def _phase(phases: Table, name: str) -> Lists:
         values = table.texts(key)
         if values is not None:
             lists[target] = values
-    for value in (value for values in lists.values() for value in values):
-        if "\0" in value:
-            raise phases.wrong(name, "holds a NUL character", "No program takes such a text.")
     return lists
 
 

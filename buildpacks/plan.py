@@ -60,9 +60,9 @@ class Phase:
         paths: folders put in front of PATH.
         cache_directories: kept from build to build.
         network: whether the phase may reach the network.
-        files: what the phase reads, relative to the root: its result is
-            shared by everyone with the same contents of these files (the key
-            is `Plan.phase_key`); empty means the whole tree, unshared.
+        files: what the phase reads, relative to the root: its result may be
+            shared by everyone with the same contents of these files; empty
+            means the whole tree, unshared.
         hint: what the user should do when a command of this phase fails.
     """
 

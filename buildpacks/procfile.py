@@ -62,7 +62,7 @@ def check_type(name: str, file: str, where: str) -> str:
         else "A name has 1 to 128 letters, digits, `-` and `_`."
     )
     raise PlanError(
-        f'{where} of {file}: "{shown(name)}" cannot be the name of a process type',
+        f'{where}: "{shown(name)}" cannot be the name of a process type',
         why=reason,
         fix=f"Rename it in {file}, for example to `web` or `worker`.",
         file=file,
@@ -78,7 +78,7 @@ def check_command(command: str, file: str, where: str) -> str:
     if command.strip() and not _CONTROL.search(command):
         return command
     raise PlanError(
-        f"{where} of {file} has no command that can be run",
+        f"{where} has no command that can be run",
         why="The command is empty." if not command.strip() else "It holds control characters.",
         fix=f"Write the command out in {file}, as you would type it in a shell.",
         file=file,
@@ -89,13 +89,13 @@ def _entry(line: str, number: int) -> tuple[str, str]:
     name, colon, command = line.partition(":")
     if not colon:
         raise _broken(f'has no colon: "{shown(line)}"', number, "A line is `<type>: <command>`.")
-    name, where = name.rstrip(), f"Line {number}"
+    name, where = name.rstrip(), f"line {number}"
     return check_type(name, PROCFILE, where), check_command(command.strip(), PROCFILE, where)
 
 
 def _broken(what: str, number: int, why: str) -> PlanError:
     return PlanError(
-        f"Line {number} of Procfile {what}",
+        f"line {number} {what}",
         why=why,
         fix="Write lines like `web: gunicorn app:app` and commit the Procfile.",
         file=PROCFILE,

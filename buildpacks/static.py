@@ -97,7 +97,7 @@ def _checked(root: str, file: str) -> str:
     path = posixpath.normpath(root or ".")
     if posixpath.isabs(path) or path.split("/")[0] == ".." or not path.isprintable():
         raise PlanError(
-            f'The root "{shown(root)}" in {file} is not a folder of the repository',
+            f'the root "{shown(root)}" is not a folder of the repository',
             why="Only files of the repository can be served.",
             fix="Give a path relative to the top of the repository, for example `root: public`.",
             file=file,

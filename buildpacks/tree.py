@@ -87,10 +87,10 @@ class SourceTree:
             content = file.read(limit + 1)
         if len(content) > limit:
             raise PlanError(
-                f"{shown(path)} is too large",
-                why=f"It has more than {limit // 1024} KiB, and a file of this kind never needs that.",
+                "too large",
+                why=f"It has more than {limit // 1024} KiB, which no file of its kind needs.",
                 fix=f"Make {shown(path)} smaller, or remove it from the repository.",
-                file=path,
+                file=shown(path),
             )
         return _decoded(content, path)
 
@@ -103,7 +103,7 @@ class SourceTree:
             found = (self._real_root / path).resolve(strict=True)
         except (FileNotFoundError, NotADirectoryError):
             if (self.root / path).is_symlink():
-                raise _unreadable(path, "is a link to a file that is not there") from None
+                raise _unreadable(path, "a link to a file that is not there") from None
             return None
         except (OSError, RuntimeError, ValueError):
             raise _unreadable(path, "cannot be looked up") from None
@@ -111,16 +111,16 @@ class SourceTree:
             raise _unreadable(path, "leads out of the repository")
         mode = found.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise _unreadable(path, "is neither a file nor a folder")
+            raise _unreadable(path, "neither a file nor a folder")
         return found
 
 
 def _unreadable(path: str, reason: str) -> PlanError:
     return PlanError(
-        f"{shown(path)} {reason}",
+        reason,
         why="Only the regular files of the repository itself are read.",
         fix=f"Replace {shown(path)} with a regular file, or remove it, and commit that.",
-        file=path,
+        file=shown(path),
     )
 
 
@@ -130,19 +130,19 @@ def _decoded(content: bytes, path: str) -> str:
     except UnicodeDecodeError as error:
         wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
         raise PlanError(
-            f"{shown(path)} is not UTF-8 text",
+            "not UTF-8 text",
             why="It is saved as UTF-16."
             if wide
             else f"The byte at position {error.start} is no UTF-8.",
             fix=f"Save {shown(path)} as UTF-8 in your editor and commit it. (A redirect in "
             "PowerShell writes UTF-16.)",
-            file=path,
+            file=shown(path),
         ) from None
     if "\0" in text:
         raise PlanError(
-            f"{shown(path)} holds a NUL byte",
+            "holds a NUL byte",
             why="It is not a text file, or it is saved as UTF-16.",
             fix=f"Save {shown(path)} as UTF-8 in your editor and commit it.",
-            file=path,
+            file=shown(path),
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")

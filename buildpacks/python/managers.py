@@ -97,7 +97,7 @@ def _manager(tree: SourceTree, project: Project, variables: Mapping[str, str]) -
     _refuse_misspelling(tree)
     if tree.is_file("setup.py"):
         raise PlanError(
-            "There is a setup.py, but no file that lists the dependencies",
+            "no file lists the dependencies beside it",
             why="A setup.py alone does not say how the app is to be installed.",
             fix="Add a requirements.txt with the line `--editable .`, or a pyproject.toml.",
             file="setup.py",
@@ -115,7 +115,7 @@ def _from_pyproject(tree: SourceTree, project: Project, manager: str) -> Install
     lock = f"{manager}.lock"
     if not tree.is_file(PYPROJECT):
         raise PlanError(
-            f"There is a {lock}, but no pyproject.toml"
+            "there is no pyproject.toml beside it"
             if tree.is_file(lock)
             else f"There is no pyproject.toml for {manager}",
             why="The lock file belongs to the project that pyproject.toml describes.",
@@ -175,7 +175,7 @@ def _refuse_stale(tree: SourceTree, manager: str, lock: str, declared: frozenset
 
 def _stale(manager: str, source: str, lock: str, missing: Set[str]) -> PlanError:
     return PlanError(
-        f"{lock} is out of date",
+        "out of date",
         why=f"{source} lists {shown(', '.join(sorted(missing)))}, {lock} does not.",
         fix=f"Run `{_RELOCK[manager]}` and commit {lock}.",
         file=lock,
@@ -186,9 +186,9 @@ def _refuse_environment(tree: SourceTree) -> None:
     for folder in (".venv", "venv"):
         if folder in tree.entries and tree.is_file(f"{folder}/pyvenv.cfg"):
             raise PlanError(
-                f"{folder}/ is a virtual environment",
+                "a virtual environment is committed",
                 why="Its files fit one machine only and do not work on another.",
-                fix=f"Run `git rm -r --cached {folder}`, add `{folder}/` to .gitignore, and commit.",
+                fix=f"Run `git rm -r --cached {folder}`, add `{folder}/` to .gitignore and commit.",
                 file=folder,
             )
 
@@ -197,7 +197,7 @@ def _refuse_misspelling(tree: SourceTree) -> None:
     for name in _MISSPELLED:
         if name in tree.entries:
             raise PlanError(
-                f"{name} is not read",
+                "not read",
                 why="The file that lists the dependencies is called requirements.txt.",
                 fix=f"Run `git mv {name} requirements.txt` and commit.",
                 file=name,
@@ -211,5 +211,4 @@ def _several(files: list[str]) -> PlanError:
         why="It is not clear which of them lists what the app needs.",
         fix="Keep the file of the one you use and delete the others; or name it in nixpacks.toml: "
         f'`[variables]` {_OVERRIDE} = "uv" (or requirements, poetry, pdm, pipenv).',
-        file=files[0],
     )

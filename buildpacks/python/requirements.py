@@ -100,15 +100,15 @@ def _missing(path: str, origin: str) -> PlanError:
     return PlanError(
         f"{shown(path)} is not in the repository",
         why=f"{shown(origin)} includes it." if origin else "It lists the dependencies.",
-        fix=f"Add {shown(path)} with `git add` and commit it, or remove the line from "
-        f"{shown(origin)}.",
-        file=origin or path,
+        fix=f"Add {shown(path)} with `git add` and commit it"
+        + (f", or remove the line from {shown(origin)}." if origin else "."),
+        file=shown(origin) if origin else None,
     )
 
 
 def _too_many(path: str) -> PlanError:
     return PlanError(
-        f"{path} includes more than {MAX_FILES} files",
+        f"includes more than {MAX_FILES} files",
         why="Files that include each other without end would never be read through.",
         fix="Merge the requirements into fewer files.",
         file=path,

@@ -59,7 +59,7 @@ def python_pin(
     version, source = requested
     if requires is not None and not _may_satisfy(version, requires[0]):
         raise PlanError(
-            f"{source} asks for Python {version}, pyproject.toml for {requires[0]}",
+            f"asks for Python {version}, but pyproject.toml for {requires[0]}",
             why=f"{requires[1]} excludes Python {version}.",
             fix=f"Change the version in {source}, or requires-python in pyproject.toml.",
             file=source,
@@ -94,7 +94,7 @@ def _only_line(text: str, file: str) -> str:
     if len(lines) == 1:
         return lines[0]
     raise PlanError(
-        f"{file} holds {'no' if not lines else 'more than one'} Python version",
+        f"holds {'no' if not lines else 'more than one'} Python version",
         why="One version builds and runs the app."
         if lines
         else "Empty lines and lines that begin with # do not count.",
@@ -107,7 +107,7 @@ def _checked(version: str, file: str) -> str:
     if _VERSION.fullmatch(version):
         return version
     raise PlanError(
-        f'"{shown(version)}" in {file} is not a Python version',
+        f'"{shown(version)}" is not a Python version',
         why="A version is written as 3.12 or 3.12.4: no quotes, no ranges, no other words.",
         fix=_HOW,
         file=file,
@@ -118,7 +118,7 @@ def _refuse_misspelling(tree: SourceTree) -> None:
     for name in _MISSPELLED:
         if name in tree.entries:
             raise PlanError(
-                f"{name} is not read",
+                "not read",
                 why="The file that gives the Python version is called .python-version.",
                 fix=f"Run `git mv {name} .python-version` and commit.",
                 file=name,
