@@ -1,9 +1,13 @@
 """Settings for the tests and the type checker: an instance of their own, with fresh keys."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
-os.environ.setdefault("PAAS_HOME", tempfile.mkdtemp(prefix="paas-test-"))
+if "PAAS_HOME" not in os.environ:
+    os.environ["PAAS_HOME"] = tempfile.mkdtemp(prefix="paas-test-")
+    atexit.register(shutil.rmtree, os.environ["PAAS_HOME"], ignore_errors=True)
 
 from paas import instance, keys
 

@@ -84,7 +84,7 @@ class LogFile:
 
     def _append(self, text: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab", opener=_private) as file:  # noqa: PTH123 - Path.open has no opener
+        with open(self.path, "ab", opener=_private) as file:
             if file.tell() < MAX_BYTES or text.startswith("\0"):
                 file.write(text.encode())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -114,7 +115,7 @@ class _Deploy:
         self.log.close(End(str(state)))
         tell_api(self.build.app, f"Build {state}: {failure.what}")
 
-    def _move(self, to: BuildState, **fields: object) -> None:
+    def _move(self, to: BuildState, **fields: Any) -> None:
         move(
             self.build,
             BUILD_ARROWS,

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -191,5 +192,5 @@ class _Rollout:
             Helm.objects.filter(pk=self.release.app_id).update(applied=wanted)
         tell_release(self.release)
 
-    def _move(self, to: ReleaseState, **fields: object) -> None:
+    def _move(self, to: ReleaseState, **fields: Any) -> None:
         move(self.release, RELEASE_ARROWS, to, updated_at=timezone.now(), **fields)

@@ -92,7 +92,7 @@ def _end_lost_releases() -> None:
     halfway = Release.objects.filter(
         state__in=[ReleaseState.RELEASING, ReleaseState.STARTING],
         updated_at__lt=timezone.now() - REQUEUE_AFTER,
-    ).select_related("app")
+    ).select_related("app", "build")
     for release in halfway:
         if Helm.objects.filter(unleased(), app=release.app).exists() and not _in_push(release):
             fail_release(release, WORKER_LOST)
@@ -119,7 +119,8 @@ def _requeue() -> None:
         unleased(), state=BuildState.PENDING, queued_at__lt=old
     ).values_list("id", flat=True):
         enqueue("deploy", build_id)
-    for release in Release.objects.filter(state=ReleaseState.PENDING, updated_at__lt=old):
+    pending = Release.objects.filter(state=ReleaseState.PENDING, updated_at__lt=old)
+    for release in pending.select_related("build"):
         if not _in_push(release):
             enqueue("release", release.id)
     behind = Helm.objects.filter(unleased(), wanted__gt=F("applied"))
@@ -131,4 +132,5 @@ def _requeue() -> None:
 
 def _in_push(release: Release) -> bool:
     """Whether a push owns this release: then the build's lease decides, not the helm's."""
-    return Build.objects.filter(pk=release.build_id, state__in=ACTIVE).exists()
+    build = release.build
+    return build is not None and build.state in ACTIVE
