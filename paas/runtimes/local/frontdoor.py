@@ -1,0 +1,245 @@
+"""The front door's configuration: Caddy's JSON, written once per instance.
+
+Nothing in it changes with a deploy or a new app: see `routes`. Any change
+through Caddy's admin interface would cut connections.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+from contextlib import suppress
+from typing import Any
+
+from paas.instance import Instance
+from paas.runtimes.local import pages
+from paas.runtimes.local.pages import Page
+from paas.runtimes.local.routes import SLOTS
+
+Json = dict[str, Any]
+
+_RESPONSE_TIMEOUT = "30s"  # Heroku's H12: until the first byte of the answer
+_IDLE = "1s"  # below every app server's keep-alive, else a POST meets a closing connection
+
+
+def caddy_config(instance: Instance) -> Json:
+    """Caddy's whole configuration for `instance`; run `caddy run --config FILE` with it."""
+    return {
+        "admin": {"listen": f"unix/{instance.caddy_socket}|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": str(instance.home / "caddy")},
+        "logging": _logging(instance),
+        "apps": {"http": {"grace_period": "10s", "servers": {"front": _server(instance)}}},
+    }
+
+
+def _server(instance: Instance) -> Json:
+    hosts = {"host": _panel_hosts(instance)}
+    return {
+        "listen": _addresses(instance),
+        "automatic_https": {"disable": True},
+        "logs": {"default_logger_name": "router"},
+        "routes": [
+            {"match": [hosts], "handle": _panel(instance), "terminal": True},
+            *_app_routes(instance),
+        ],
+        "errors": {"routes": [_panel_error(hosts), *_app_errors()]},
+    }
+
+
+def _addresses(instance: Instance) -> list[str]:
+    bind = f"[{instance.bind}]" if ":" in instance.bind else instance.bind
+    addresses = [f"{bind}:{instance.port}"]
+    if instance.bind == "127.0.0.1" and _has_ipv6():
+        addresses.append(f"[::1]:{instance.port}")
+    return addresses
+
+
+def _has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+def _panel_hosts(instance: Instance) -> list[str]:
+    hosts = [instance.domain, "localhost", "127.0.0.1", "::1", "[::1]"]
+    with suppress(ValueError):
+        ipaddress.ip_address(instance.bind)
+        hosts.append(instance.bind)
+    return list(dict.fromkeys(hosts))
+
+
+# --- the panel ------------------------------------------------------------
+def _panel(instance: Instance) -> list[Json]:
+    refused = _text(404, '{"id":"not_found","message":"Not found."}\n', "application/json")
+    routes = [
+        {"match": [{"path": ["/internal", "/internal/*"]}], "handle": [refused], "terminal": True},
+        {
+            "match": [{"path_regexp": {"pattern": r"^/[^/]+\.git(/.*)?$"}}],
+            "handle": [_unix_proxy(str(instance.gateway_socket))],
+            "terminal": True,
+        },
+        {"handle": [_unix_proxy(str(instance.web_socket))]},
+    ]
+    return [{"handler": "vars", "log_skip": True}, {"handler": "subroute", "routes": routes}]
+
+
+def _unix_proxy(path: str) -> Json:
+    return {
+        "handler": "reverse_proxy",
+        "flush_interval": -1,
+        "transport": {"protocol": "http", "keep_alive": {"enabled": True, "idle_timeout": _IDLE}},
+        "upstreams": [{"dial": f"unix/{path}"}],
+        "load_balancing": {"try_duration": "1s", "try_interval": "50ms"},
+    }
+
+
+def _panel_error(hosts: Json) -> Json:
+    page = pages.PANEL_DOWN
+    message = json.dumps({"id": "unavailable", "message": f"{page.title}. {page.text}"}) + "\n"
+    routes = [
+        {"match": [_WANTS_HTML], "handle": [_html(page)], "terminal": True},
+        {"handle": [_text(page.status, message, "application/json")]},
+    ]
+    return {
+        "match": [hosts],
+        "handle": [{"handler": "subroute", "routes": routes}],
+        "terminal": True,
+    }
+
+
+# --- the apps -------------------------------------------------------------
+def _app_routes(instance: Instance) -> list[Json]:
+    hosts, closed = str(instance.routes / "hosts"), str(instance.routes / "maintenance")
+    route = {
+        "root": hosts,
+        "try_files": ["/{http.request.host}/*"],
+        "try_policy": "most_recently_modified",
+    }
+    folder = {"root": hosts, "try_files": ["/{http.request.host}/"]}
+    shut = {"root": closed, "try_files": ["/{http.request.host}"]}
+    return [
+        {"handle": [_log("request_id", "{http.request.uuid}")]},
+        {"match": [{"file": shut}], "handle": _page(pages.MAINTENANCE), "terminal": True},
+        {"match": [{"file": route}], "handle": _balance(instance), "terminal": True},
+        {"match": [{"file": folder}], "handle": _page(pages.NO_WEB), "terminal": True},
+        {"handle": _page(pages.NO_SUCH_APP)},
+    ]
+
+
+def _balance(instance: Instance) -> list[Json]:
+    """From the route file's name to its ports, and there in turn."""
+    slots = range(SLOTS)
+    ports = {
+        "handler": "map",
+        "source": "{http.matchers.file.relative}",
+        "destinations": [f"{{u{i}}}" for i in slots],
+        "mappings": [
+            {
+                "input_regexp": "^/[^/]+/" + ",".join(["([0-9]+)"] * SLOTS) + "$",
+                "outputs": [f"127.0.0.1:${{{i + 1}}}" for i in slots],
+            }
+        ],
+    }
+    proxy = {
+        "handler": "reverse_proxy",
+        "flush_interval": -1,
+        "transport": {
+            "protocol": "http",
+            "keep_alive": {"enabled": True, "idle_timeout": _IDLE},
+            "response_header_timeout": _RESPONSE_TIMEOUT,
+        },
+        "upstreams": [{"dial": f"{{u{i}}}"} for i in slots],
+        "load_balancing": {
+            "selection_policy": {"policy": "round_robin"},
+            "try_duration": "3s",
+            "try_interval": "50ms",
+        },
+        "headers": {
+            "request": {
+                "set": {
+                    "X-Request-Id": ["{http.request.uuid}"],
+                    "X-Request-Start": ["{time.now.unix_ms}"],
+                    "X-Forwarded-Port": [str(instance.port)],
+                }
+            }
+        },
+    }
+    logged = [
+        _log("upstream", "{http.reverse_proxy.upstream.hostport}"),
+        _log("service_ms", "{http.reverse_proxy.upstream.latency_ms}"),
+        _log("retries", "{http.reverse_proxy.retries}"),
+    ]
+    return [*logged, ports, proxy]
+
+
+def _app_errors() -> list[Json]:
+    refused = '{http.error.message}.contains("connect: connection refused")'
+    return [
+        {
+            "match": [{"expression": "{http.error.status_code} == 499"}],
+            "handle": [_log("code", "H27"), {"handler": "static_response", "status_code": 499}],
+            "terminal": True,
+        },
+        {
+            "match": [{"expression": "{http.error.status_code} == 504"}],
+            "handle": _page(pages.TIMEOUT),
+            "terminal": True,
+        },
+        {"match": [{"expression": refused}], "handle": _page(pages.CRASHED), "terminal": True},
+        {"handle": _page(pages.CLOSED)},
+    ]
+
+
+# --- pages and the log ----------------------------------------------------
+_WANTS_HTML: Json = {"header": {"Accept": ["*text/html*"]}}
+
+
+def _page(page: Page) -> list[Json]:
+    code = [_log("code", page.code)] if page.code else []
+    routes = [
+        {"match": [_WANTS_HTML], "handle": [_html(page)], "terminal": True},
+        {"handle": [_text(page.status, page.plain, "text/plain; charset=utf-8")]},
+    ]
+    return [*code, {"handler": "subroute", "routes": routes}]
+
+
+def _html(page: Page) -> Json:
+    return _text(page.status, page.html, "text/html; charset=utf-8")
+
+
+def _text(status: int, body: str, kind: str) -> Json:
+    headers = {"Content-Type": [kind], "Cache-Control": ["no-store"]}
+    return {"handler": "static_response", "status_code": status, "headers": headers, "body": body}
+
+
+def _log(key: str, value: str) -> Json:
+    return {"handler": "log_append", "key": key, "value": value}
+
+
+def _logging(instance: Instance) -> Json:
+    """Requests of apps go to the router log, without headers: those hold secrets."""
+    router = "http.log.access.router"
+    drop = {"filter": "delete"}
+    return {
+        "logs": {
+            "default": {"exclude": [router], "level": "WARN"},
+            "router": {
+                "include": [router],
+                "writer": {
+                    "output": "file",
+                    "filename": str(instance.router_log),
+                    "mode": "0600",
+                    "roll_size_mb": 20,
+                    "roll_keep": 2,
+                    "roll_gzip": False,
+                },
+                "encoder": {
+                    "format": "filter",
+                    "wrap": {"format": "json"},
+                    "fields": {"request>headers": drop, "resp_headers": drop},
+                },
+            },
+        }
+    }

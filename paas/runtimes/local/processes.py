@@ -1,0 +1,145 @@
+"""One process on this machine: what it sees, how it starts, what it leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from paas import sandbox
+from paas.instance import Instance
+from paas.runtimes.base import AppSpec, Artifact, ProcessSpec, RuntimeFailure, Size
+from paas.runtimes.local import launch
+from paas.runtimes.local.ports import Ports
+from paas.runtimes.local.state import Phase, Record
+from paas.runtimes.local.supervisor import Supervisor, scratch_folder
+from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox
+
+_APP = "/app"
+_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+
+
+def fingerprint(spec: AppSpec, process: ProcessSpec, index: int) -> str:
+    """What makes the `index`-th process of a type what it is; the release's number does not."""
+    facts = {
+        "artifact": asdict(spec.artifact),
+        "environment": dict(spec.environment),
+        "command": process.command,
+        "size": asdict(process.size),
+        "checks": [asdict(check) for check in process.checks],
+        "restarts": [process.restarts.get(key, 0) for key in ("", str(index))],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class Processes:
+    """Starts processes and clears up after them."""
+
+    def __init__(self, instance: Instance, supervisor: Supervisor, stop_timeout: float) -> None:
+        self._instance = instance
+        self._supervisor = supervisor
+        self._stop_timeout = stop_timeout
+        self.ports = Ports(instance)
+
+    # --- where its things are ----------------------------------------------
+    @property
+    def specs(self) -> Path:
+        return self._instance.run / "processes"
+
+    @property
+    def scratches(self) -> Path:
+        return scratch_folder(self._instance)
+
+    def raw_log(self, app_id: str, name: str) -> Path:
+        return self._instance.app_logs / app_id / f"{name}.raw"
+
+    # --- start --------------------------------------------------------------
+    def start(
+        self, spec: AppSpec, record: Record, size: Size, *, extra: Mapping[str, str] | None = None
+    ) -> int:
+        """Give a recorded process to supervisord.
+
+        Returns:
+            Its pid (bubblewrap's), or 0 if it has ended already.
+
+        Raises:
+            SupervisorDown: nobody is there to run it.
+        """
+        program = record.program(spec.app_id)
+        box = self.box(spec, record, size, extra or {})
+        launch.write(self._spec_file(program), box, sandbox.run_user_command(record.command))
+        log = self.raw_log(spec.app_id, record.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return self._supervisor.add(
+            program,
+            self._spec_file(program),
+            log,
+            restart=record.phase is not Phase.ONE_OFF,
+            stop_seconds=self._stop_timeout,
+        )
+
+    def box(self, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]) -> Sandbox:
+        """The sandbox of a process; makes its scratch folder."""
+        program = record.program(spec.app_id)
+        scratch = self.scratches / program
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        artifact = _host_artifact(spec.artifact)
+        return Sandbox(
+            name=program,
+            binds=tuple(Bind(Path(mount.source), mount.target) for mount in artifact.mounts),
+            overlay=Overlay(Path(artifact.path), scratch, _APP),
+            cwd=_APP,
+            environment=_environment(spec, record) | dict(extra),
+            network=True,
+            uid=sandbox.uid_for(spec.app_number, self._instance.home),
+            limits=Limits(
+                memory_mb=size.memory_mb, cpu_shares=size.cpu_shares, processes=size.processes
+            ),
+        )
+
+    # --- the end --------------------------------------------------------------
+    def clear(self, app_id: str, record: Record) -> bool:
+        """Delete all that a process owns; False while it still runs or is being deleted."""
+        program = record.program(app_id)
+        if not self._supervisor.remove(program):
+            return False
+        self.clear_files(program)
+        if record.port is not None:
+            self.ports.release(record.port)
+        return True
+
+    def clear_files(self, program: str) -> None:
+        """Delete the files of a program that has ended."""
+        self._spec_file(program).unlink(missing_ok=True)
+        sandbox.remove_tree(self.scratches / program)
+        sandbox.forget(program)
+
+    def _spec_file(self, program: str) -> Path:
+        return self.specs / f"{program}.json"
+
+
+def _environment(spec: AppSpec, record: Record) -> dict[str, str]:
+    """What the process gets: the app's own variables, and what the runtime knows better."""
+    path = spec.environment.get("PATH") or ":".join(_SYSTEM_PATH)
+    mine = {
+        "HOME": _APP,
+        "DYNO": record.name,
+        "PATH": ":".join((*spec.artifact.path_entries, path)),
+    }
+    if record.port is not None:
+        mine["PORT"] = str(record.port)
+    return dict(spec.environment) | mine
+
+
+def _host_artifact(artifact: Artifact) -> Artifact:
+    if artifact.kind != "host":
+        raise RuntimeFailure(
+            f"This runtime cannot run a build of kind {artifact.kind!r}: use the host builder."
+        )
+    if not Path(artifact.path).is_dir():
+        raise RuntimeFailure(
+            "The files of this release are gone from the disk. Push again to build them anew."
+        )
+    return artifact
