@@ -1,0 +1,217 @@
+"""From a `Sandbox` and a command to the program that runs it isolated.
+
+The order of privileges: bubblewrap makes the namespaces and mounts with an
+empty environment; as root, setpriv then drops to the app's user; then
+`init.py` takes the user's environment from a descriptor and becomes the
+command. Dropping first would fail: the app's user may not enter PAAS_HOME.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from paas.sandbox import cgroups, init
+from paas.sandbox.probe import find_bwrap, overlay_works, probe
+from paas.sandbox.spec import Overlay, Sandbox, SandboxError
+from paas.sandbox.system import (
+    HOSTNAME,
+    interpreter_binds,
+    panel_python,
+    system_files,
+    system_mounts,
+    system_path,
+)
+from paas.sandbox.trees import copy_tree, make_folder
+
+OUR_FOLDER = "/opt/paas"
+"""Where the panel's own helpers are shown inside."""
+TMP = "/tmp"  # noqa: S108 - inside, and private
+_INIT = f"{OUR_FOLDER}/init.py"
+_MIB = 1024 * 1024
+_OOM_SCORE = 500
+_NOFILE_FLOOR = 64
+
+
+def run_user_command(command: str) -> list[str]:
+    """The argument list of a user's own command line; no other place makes a shell string."""
+    return ["sh", "-c", command]
+
+
+@dataclass
+class Prepared:
+    """A program ready to be started: by `start`, or by `exec` in a launcher.
+
+    `environment` is that of bubblewrap, and empty; `fds` must stay open in
+    the started program. `group` is the control group made for it, if any.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    fds: tuple[int, ...]
+    group: cgroups.Group | None = None
+    _closed: bool = field(default=False, repr=False)
+
+    def exec(self) -> NoReturn:
+        """Become the program: for a launcher that a supervisor watches."""
+        if self.group is not None:
+            self.group.add(0)
+        for descriptor in self.fds:
+            os.set_inheritable(descriptor, True)
+        os.execve(self.argv[0], self.argv, self.environment)  # noqa: S606 - no shell by design
+
+    def close(self) -> None:
+        """Close our copies of the descriptors."""
+        if not self._closed:
+            self._closed = True
+            for descriptor in self.fds:
+                os.close(descriptor)
+
+
+def command(
+    sandbox: Sandbox, argv: Sequence[str], *, options: Sequence[str] = (), fds: Sequence[int] = ()
+) -> Prepared:
+    """What to run so that `argv` runs inside `sandbox`.
+
+    Args:
+        options: more options for bubblewrap, which may name `fds`; used by
+            `start` for its gate.
+
+    Raises:
+        SandboxError: isolation cannot be had, or the overlay could not be made.
+    """
+    isolation = probe()
+    if not isolation.works:
+        raise SandboxError(f"Isolation cannot be had here: {isolation.reason}. {isolation.fix}")
+    root = isolation.kind == "root"
+    if root and not sandbox.uid:
+        raise SandboxError("A sandbox of root's needs a uid that is not root's.")
+    group = cgroups.create(sandbox.name, sandbox.limits)
+    files = Files()
+    view = [*_namespaces(sandbox, root=root), *options, *_mounts(sandbox, files, root=root)]
+    # By descriptor: the app can read the arguments of its namespace's first process.
+    arguments = files.add(b"".join(os.fsencode(one) + b"\0" for one in view))
+    program = [str(find_bwrap().path), "--args", str(arguments), "--"]
+    program += [*_drop(sandbox, root=root), *_idle(sandbox)]
+    order = files.add(_order(sandbox, argv, bounded=group is not None))
+    program += [str(panel_python()), "-I", "-S", _INIT, str(order)]
+    return Prepared(program, {}, (*files.descriptors, *fds), group)
+
+
+class Files:
+    """Contents handed over in memory, each behind a descriptor."""
+
+    def __init__(self) -> None:
+        self.descriptors: list[int] = []
+
+    def add(self, contents: bytes) -> int:
+        descriptor = os.memfd_create("paas")
+        self.descriptors.append(descriptor)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(contents)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    def options(self, path: str, contents: bytes) -> list[str]:
+        """bubblewrap's options that make the file `path`, readable by all."""
+        return ["--perms", "0444", "--file", str(self.add(contents)), path]
+
+
+def _namespaces(sandbox: Sandbox, *, root: bool) -> Iterator[str]:
+    yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+    yield from ("--hostname", HOSTNAME, "--die-with-parent", "--new-session")
+    if not root:
+        # As root never: `--uid N` of a user namespace maps N to the host's root.
+        yield from ("--unshare-user", "--disable-userns")
+    if not sandbox.network:
+        yield "--unshare-net"
+
+
+def _mounts(sandbox: Sandbox, files: Files, *, root: bool) -> Iterator[str]:
+    binds = (*interpreter_binds(panel_python().parent.parent), *sandbox.binds)
+    yield from _parents(["/etc/passwd", _INIT, *(bind.target for bind in binds)])
+    yield from system_mounts()
+    uid = sandbox.uid if root and sandbox.uid else os.geteuid()
+    for path, text in system_files(uid, uid if root else os.getegid()).items():
+        yield from files.options(path, text.encode())
+    yield from ("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev")
+    for folder in ("/dev/shm", TMP):
+        yield from ("--perms", "1777", "--size", str(sandbox.tmp_mb * _MIB), "--tmpfs", folder)
+    yield from ("--dir", "/run", "--dir", "/var", "--symlink", TMP, f"/var{TMP}")
+    yield from files.options(_INIT, _init_source())
+    for bind in binds:
+        kind = "--bind" if bind.writable else "--ro-bind"
+        yield from (kind, str(bind.source), bind.target)
+    if sandbox.overlay is not None:
+        yield from _overlay(sandbox.overlay, sandbox.uid if root else None)
+    yield from ("--remount-ro", "/", "--chdir", "/")
+
+
+def _parents(targets: Sequence[str]) -> Iterator[str]:
+    """The folders above `targets`, for all to pass: bubblewrap would close some to the app."""
+    folders = {folder for target in targets for folder in Path(target).parents}
+    for folder in sorted(folders - {Path("/")}):
+        yield from ("--perms", "0755", "--dir", str(folder))
+
+
+def _overlay(overlay: Overlay, uid: int | None) -> list[str]:
+    upper = make_folder(overlay.scratch / "upper", uid)
+    if not overlay_works(overlay.scratch):
+        copy_tree(overlay.lower, upper)
+        return ["--bind", str(upper), overlay.target]
+    work = make_folder(overlay.scratch / "work", uid)
+    lower = ["--overlay-src", str(overlay.lower)]
+    return [*lower, "--overlay", str(upper), str(work), overlay.target]
+
+
+def _drop(sandbox: Sandbox, *, root: bool) -> list[str]:
+    if not root:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise SandboxError("setpriv is missing. Install the package `util-linux` of your system.")
+    who = ["--reuid", str(sandbox.uid), "--regid", str(sandbox.uid), "--clear-groups"]
+    return [
+        *(str(Path(setpriv).resolve()), *who),
+        *("--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all", "--"),
+    ]
+
+
+def _idle(sandbox: Sandbox) -> list[str]:
+    """Whoever is nice to the processors is nice to the disks too."""
+    ionice = shutil.which("ionice") if sandbox.limits.nice else None
+    return [str(Path(ionice).resolve()), "-c", "3", "-t"] if ionice else []
+
+
+def _order(sandbox: Sandbox, argv: Sequence[str], *, bounded: bool) -> bytes:
+    environment = {"PATH": system_path(), **sandbox.environment}
+    order = {
+        "argv": list(argv),
+        "environment": environment,
+        "cwd": sandbox.cwd,
+        "umask": 0o022,
+        "nice": sandbox.limits.nice,
+        "oom_score": _OOM_SCORE,
+        "rlimits": _rlimits(sandbox, bounded=bounded),
+    }
+    return json.dumps(order).encode()
+
+
+def _rlimits(sandbox: Sandbox, *, bounded: bool) -> dict[str, int]:
+    limits = sandbox.limits
+    found = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": max(limits.open_files, _NOFILE_FLOOR)}
+    if limits.file_mb is not None:
+        found["RLIMIT_FSIZE"] = limits.file_mb * _MIB
+    if limits.processes is not None and not bounded:
+        found["RLIMIT_NPROC"] = limits.processes
+    return found
+
+
+def _init_source() -> bytes:
+    """Handed over as text: the file itself may be closed to the app's user."""
+    return Path(init.__file__).read_bytes()
