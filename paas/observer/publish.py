@@ -22,9 +22,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from apps.logs.lines import FIRST, LineId, LogLine
 from apps.logs.store import since
+from apps.logs.tail import FIELD, stream_of
 
 STREAM_LINES = 2000
-FIELD = "line"
 RETRY_SECONDS = 0.5
 TIMEOUT_SECONDS = 2.0
 """How long one exchange with Redis may take before it counts as gone."""
@@ -32,10 +32,6 @@ TIMEOUT_SECONDS = 2.0
 _BATCH = 500
 
 logger = logging.getLogger(__name__)
-
-
-def stream_of(app_id: str) -> str:
-    return f"log:{app_id}"
 
 
 class Publisher:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from apps.logs import platform, store
+from apps.logs.tail import stream_of
 from paas.instance import Instance
-from paas.observer.publish import STREAM_LINES, stream_of
+from paas.observer.publish import STREAM_LINES
 
 from .scene import Scene
 from .servers import RedisServer, wait_until
