@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from paas.instance import Instance
 from paas.launcher.errors import LaunchError
+from paas.sandbox import probe
 
 MINIMUM_GIT = (2, 31)
 MINIMUM_FREE_MB = 500
@@ -48,6 +50,21 @@ def free_megabytes(path: Path) -> int:
     return shutil.disk_usage(existing).free // 1_000_000
 
 
+def check_isolation() -> str:
+    """How builds and apps are isolated, as text.
+
+    Raises:
+        LaunchError: they cannot be, and PAAS_UNSAFE=1 does not accept that.
+    """
+    found = probe()
+    if not found.works and os.environ.get("PAAS_UNSAFE") != "1":
+        raise LaunchError(
+            f"builds and apps cannot be isolated here: {found.reason} {found.fix} "
+            "To run code you trust without isolation, set PAAS_UNSAFE=1."
+        )
+    return found.kind
+
+
 def check_disk(instance: Instance) -> str:
     """How much space is free, as text.
 
@@ -70,8 +87,9 @@ def check_port(instance: Instance) -> str:
         LaunchError: another program listens there, or we may not.
     """
     address = f"{instance.bind}:{instance.port}"
+    family = socket.AF_INET6 if ":" in instance.bind else socket.AF_INET
     try:
-        with socket.create_server((instance.bind, instance.port)):
+        with socket.create_server((instance.bind, instance.port), family=family):
             return address
     except OSError as error:
         raise LaunchError(_port_text(instance, address, error)) from error

@@ -73,5 +73,5 @@ def _wait_until_gone(run: Path, folder: str, timeout: float) -> None:
 
 
 def _pid_in(handle: int) -> int | None:
-    text = os.pread(handle, 32, 0).strip()
-    return int(text) if text.isdigit() else None
+    first = os.pread(handle, 32, 0).split()[:1]
+    return int(first[0]) if first and first[0].isdigit() else None

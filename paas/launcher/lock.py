@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from paas.instance import Instance, make_private
+from paas.launcher import leftovers
 from paas.launcher.errors import AlreadyRunning
 
 LOCK_FILE = "launcher.lock"
+_TRIES = 5
 
 
 @contextmanager
@@ -23,10 +26,8 @@ def only_launcher(instance: Instance) -> Iterator[None]:
     make_private(instance.home)
     handle = os.open(instance.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(_who(instance, handle)) from None
+        if not _lock(handle):
+            raise AlreadyRunning(_who(instance, handle))
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()} {instance.origin}".encode(), 0)
         yield
@@ -34,15 +35,23 @@ def only_launcher(instance: Instance) -> Iterator[None]:
         os.close(handle)
 
 
-def is_running(instance: Instance) -> bool:
-    """Whether a launcher holds the instance now."""
+def holder_of(instance: Instance) -> int | None:
+    """The process that holds the instance now, or None: it does not run."""
     if not (instance.home / LOCK_FILE).exists():
-        return False
-    try:
-        with only_launcher(instance):
-            return False
-    except AlreadyRunning:
-        return True
+        return None
+    return leftovers.holder(instance.home / LOCK_FILE)
+
+
+def _lock(handle: int) -> bool:
+    """More than one try, because whoever asks `holder_of` holds the lock for a moment."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def _who(instance: Instance, handle: int) -> str:

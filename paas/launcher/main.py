@@ -78,6 +78,7 @@ def _run(instance: Instance) -> int:
 
 def _check(instance: Instance) -> None:
     checks.check_git()
+    checks.check_isolation()
     checks.check_disk(instance)
     checks.check_port(instance)
 

@@ -1,0 +1,193 @@
+"""`paas backup FILE` and `paas restore FILE`: everything an instance needs to come back.
+
+A backup holds the database, the repositories, the keys and credentials, the
+sources and logs of builds and releases, and, if asked, the artifacts with the
+dependencies they share. It does not hold the apps' own logs, caches, or
+Redis: the queue is rebuilt from the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from paas.instance import Instance, current, make_private
+from paas.launcher import postgres
+from paas.launcher.archive import FORMAT, ArchiveError, Manifest, unpack, writing
+from paas.launcher.errors import LaunchError
+from paas.launcher.lock import LOCK_FILE, only_launcher
+
+_SQLITE = "db.sqlite3"
+_POSTGRES = "db.pgdump"
+_UNFINISHED = ".restore"
+
+
+class BackupError(LaunchError):
+    """A backup or restore that was refused; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came back. `set_aside` holds the former state after a forced restore."""
+
+    manifest: Manifest
+    set_aside: Path | None
+
+
+def backup(path: Path, *, artifacts: bool = False, instance: Instance | None = None) -> Manifest:
+    """Write a consistent backup to `path` (0600), while the instance runs or not.
+
+    Args:
+        artifacts: with them every app starts at once after a restore; without
+            them the file is small and each app comes back with its next build.
+
+    Raises:
+        LaunchError: there is no instance, or its database cannot be dumped.
+        OSError: `path` cannot be written.
+    """
+    here = instance or current()
+    if not here.keys.is_dir():
+        raise BackupError(f"There is no instance in {here.home}. Set PAAS_HOME to one.")
+    database = os.environ.get("DATABASE_URL", "")
+    manifest = Manifest(
+        format=FORMAT,
+        version=metadata.version("paas"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        home=str(here.home),
+        database="postgresql" if postgres.is_url(database) else "sqlite",
+        artifacts=artifacts,
+    )
+    with writing(path, manifest) as archive, tempfile.TemporaryDirectory(dir=here.home) as scratch:
+        if manifest.database == "postgresql":
+            archive.add(postgres.dump(database, Path(scratch) / _POSTGRES), _POSTGRES)
+        else:
+            archive.add(_copy_sqlite(here.database, Path(scratch) / _SQLITE), _SQLITE)
+        for entry in _kept(here, artifacts=artifacts):
+            archive.add_tree(entry, str(entry.relative_to(here.home)))
+    return manifest
+
+
+def restore(path: Path, *, force: bool = False, instance: Instance | None = None) -> Restored:
+    """Bring the instance in `path` back, into an empty `PAAS_HOME`.
+
+    Args:
+        force: take a `PAAS_HOME` that is in use; what is in the way is set aside, not deleted.
+
+    Raises:
+        LaunchError: the instance runs, is not empty, or the backup is not whole.
+        OSError: `PAAS_HOME` cannot be written.
+    """
+    here = instance or current()
+    with only_launcher(here):
+        if not force:
+            _refuse_used(here)
+        staged = _empty(here.home / _UNFINISHED)
+        try:
+            manifest = unpack(path, staged)
+            _check_kinds(manifest, staged)
+            _move_paths(manifest, staged, here)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        if manifest.database == "postgresql":
+            postgres.load(os.environ["DATABASE_URL"], staged / _POSTGRES)
+        return Restored(manifest, _put_in_place(staged, here))
+
+
+# --- what a backup holds ----------------------------------------------------
+def _kept(instance: Instance, *, artifacts: bool) -> list[Path]:
+    kept = [
+        instance.repositories,
+        instance.keys,
+        instance.credentials,
+        instance.home / "admin-password",
+        instance.sources,
+        instance.build_logs,
+        instance.release_logs,
+    ]
+    return kept + ([instance.artifacts, instance.cache] if artifacts else [])
+
+
+def _copy_sqlite(database: Path, copy: Path) -> Path:
+    """SQLite's online backup: consistent while others write."""
+    with (
+        closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    copy.chmod(0o600)
+    return copy
+
+
+# --- putting it back --------------------------------------------------------
+def _refuse_used(instance: Instance) -> None:
+    if (instance.home / _UNFINISHED).exists():
+        return  # a restore was cut off here: what there is came from it
+    used = sorted(entry.name for entry in instance.home.iterdir() if entry.name != LOCK_FILE)
+    if used:
+        raise BackupError(
+            f"{instance.home} is not empty ({', '.join(used[:5])}). Restore into another "
+            "PAAS_HOME, or use --force, which sets aside what is there."
+        )
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    return make_private(folder)
+
+
+def _check_kinds(manifest: Manifest, staged: Path) -> None:
+    wants_postgres = manifest.database == "postgresql"
+    has_url = postgres.is_url(os.environ.get("DATABASE_URL", ""))
+    if wants_postgres != has_url:
+        raise BackupError(
+            f"The backup's database is {manifest.database}. "
+            + ("Set DATABASE_URL to an empty one." if wants_postgres else "Unset DATABASE_URL.")
+        )
+    if not (staged / (_POSTGRES if wants_postgres else _SQLITE)).is_file():
+        raise ArchiveError("The backup holds no database. Use another backup.")
+
+
+def _move_paths(manifest: Manifest, staged: Path, instance: Instance) -> None:
+    """Artifacts are known by their full path: give them the one of this `PAAS_HOME`."""
+    old, new = manifest.home, str(instance.home)
+    if old == new or manifest.database != "sqlite":
+        return
+    with closing(sqlite3.connect(staged / _SQLITE)) as database, database:
+        rows = database.execute("SELECT id, artifact FROM builds_build WHERE artifact IS NOT NULL")
+        moved = [(json.dumps(_moved(json.loads(text), old, new)), key) for key, text in rows]
+        database.executemany("UPDATE builds_build SET artifact = ? WHERE id = ?", moved)
+
+
+def _moved(value: object, old: str, new: str) -> object:
+    if isinstance(value, str):
+        return new + value[len(old) :] if value == old or value.startswith(old + "/") else value
+    if isinstance(value, list):
+        return [_moved(item, old, new) for item in value]
+    if isinstance(value, dict):
+        return {key: _moved(item, old, new) for key, item in value.items()}
+    return value
+
+
+def _put_in_place(staged: Path, instance: Instance) -> Path | None:
+    """Rename all into `PAAS_HOME`, the database last; returns where the former state lies."""
+    aside = instance.home / f"before-restore-{time.time_ns()}"
+    others = [e for e in instance.home.iterdir() if e.name not in (LOCK_FILE, _UNFINISHED)]
+    for entry in others:
+        make_private(aside)
+        if not entry.name.startswith("before-restore-"):
+            entry.rename(aside / entry.name)
+    for entry in sorted(staged.iterdir(), key=lambda e: e.name in (_SQLITE, _POSTGRES)):
+        if entry.name != _POSTGRES:
+            entry.rename(instance.home / entry.name)
+    shutil.rmtree(staged)
+    return aside if aside.exists() else None
