@@ -101,7 +101,7 @@ def _check(entry: Table) -> HealthCheck:
             kinds[1],
             f"cannot stand beside {kinds[0]}",
             "One check looks at one thing.",
-            "Make two checks of it.",
+            f"Make two checks of it in {APP_JSON}.",
         )
     check_type_name = entry.text("type") or "startup"
     if check_type_name not in _CHECK_TYPES:

@@ -44,7 +44,9 @@ def plan_static(tree: SourceTree, variables: Mapping[str, str]) -> Plan:
         PlanError: the root is not a path inside the repository.
     """
     root, warnings = _root(tree, variables)
-    quoted = shlex.quote(root if root == "." else f"./{root}")
+    folder = root if root == "." else f"./{root}"
+    quoted = shlex.quote(folder)
+    served = shlex.quote(folder.replace("{", "\\{"))  # a brace begins a placeholder of Caddy's
     hidden = Phase(
         "clean",
         commands=(_REMOVE_HIDDEN.format(root=quoted),),
@@ -55,7 +57,7 @@ def plan_static(tree: SourceTree, variables: Mapping[str, str]) -> Plan:
         providers=("static",),
         name="Static site",
         phases=(hidden,),
-        processes={"web": f"caddy file-server --listen :$PORT --root {quoted}"},
+        processes={"web": f"caddy file-server --listen :$PORT --root {served}"},
         processes_from="static site",
         variables={"XDG_DATA_HOME": "/tmp"},  # noqa: S108 - Caddy's own data; it may not be served
         static_root=root,
