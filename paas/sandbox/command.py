@@ -27,7 +27,7 @@ from paas.sandbox.system import (
     system_mounts,
     system_path,
 )
-from paas.sandbox.trees import copy_tree, make_folder
+from paas.sandbox.trees import copy_tree, make_folder, remove_tree
 
 OUR_FOLDER = "/opt/paas"
 """Where the panel's own helpers are shown inside."""
@@ -140,7 +140,7 @@ def _mounts(sandbox: Sandbox, files: Files, *, root: bool) -> Iterator[str]:
     for path, text in system_files(uid, uid if root else os.getegid()).items():
         yield from files.options(path, text.encode())
     yield from ("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev")
-    for folder in ("/dev/shm", TMP):
+    for folder in ("/dev/shm", TMP):  # noqa: S108 - inside, and private
         yield from ("--perms", "1777", "--size", str(sandbox.tmp_mb * _MIB), "--tmpfs", folder)
     yield from ("--dir", "/run", "--dir", "/var", "--symlink", TMP, f"/var{TMP}")
     yield from files.options(_INIT, _init_source())
@@ -160,6 +160,8 @@ def _parents(targets: Sequence[str]) -> Iterator[str]:
 
 
 def _overlay(overlay: Overlay, uid: int | None) -> list[str]:
+    for leftover in ("upper", "work"):  # of a process that a supervisor starts again
+        remove_tree(overlay.scratch / leftover)
     upper = make_folder(overlay.scratch / "upper", uid)
     if not overlay_works(overlay.scratch):
         copy_tree(overlay.lower, upper)
