@@ -1,0 +1,1 @@
+"""The commands, a module a group; `paas.cli.registry` says which is where."""

@@ -1,0 +1,151 @@
+"""Builds: list, show, read the log of, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from paas.cli import follow
+from paas.cli.console import (
+    Progress,
+    note,
+    say,
+    show_facts,
+    show_json,
+    show_table,
+    show_time,
+    write,
+)
+from paas.cli.options import App, Json, new_group, panel_and_app
+
+commands = new_group()
+
+Key = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="The build, or how its ID begins. Default: the newest."),
+]
+_SHORT = 8  # characters of an ID that a person reads
+
+
+@commands.command("builds")
+def list_builds(
+    app: App = None,
+    num: Annotated[int, typer.Option("--num", "-n", min=1, help="How many.")] = 15,
+    json: Json = False,
+) -> None:
+    """List builds, the newest first.
+
+    Example: paas builds -n 5
+    """
+    client, name = panel_and_app(app)
+    found = client.list("apps", name, "builds")[:num]
+    if json:
+        return show_json(found)
+    if not found:
+        return note(f"{name} has no builds. The first push makes one: git push paas main")
+    say(f"=== {name} Builds\n")
+    return show_table([_row(one) for one in found])
+
+
+def _row(build: dict[str, Any]) -> list[object]:
+    source, version = build.get("source_blob") or {}, build.get("release_version")
+    return [
+        build["id"][:_SHORT],
+        build.get("state") or build["status"],
+        f"v{version}" if version else "-",
+        (source.get("version") or "")[:7],
+        (source.get("version_description") or "").partition("\n")[0][:50],
+        show_time(build.get("created_at")),
+    ]
+
+
+@commands.command("builds:info")
+def info(key: Key = None, app: App = None, json: Json = False) -> None:
+    """Show a build: its plan, its phases with their times, its artifact.
+
+    Example: paas builds:info
+    """
+    client, name = panel_and_app(app)
+    build = client.get("apps", name, "builds", key or "latest")
+    if json:
+        return show_json(build)
+    say(f"=== Build {build['id']}")
+    show_facts(_facts(build))
+    _show_plan(build.get("plan") or {})
+    _show_phases(build.get("phases") or [])
+    return None
+
+
+def _facts(build: dict[str, Any]) -> dict[str, object]:
+    source, failure = build.get("source_blob") or {}, build.get("failure") or {}
+    artifact, version = build.get("artifact") or {}, build.get("release_version")
+    facts = {
+        "Status": build.get("state") or build["status"],
+        "Release": f"v{version}" if version else None,
+        "Commit": source.get("version"),
+        "Message": (source.get("version_description") or "").partition("\n")[0],
+        "By": (build.get("user") or {}).get("email"),
+        "Started": show_time(build.get("created_at")),
+        "Artifact": " ".join(str(artifact[key]) for key in ("kind", "digest") if artifact.get(key)),
+        "Failure": failure.get("message"),
+        "Next step": failure.get("hint"),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _show_plan(plan: dict[str, Any]) -> None:
+    if not plan:
+        return
+    say("\n=== Plan")
+    pins = plan.get("pins") or {}
+    show_facts(
+        {
+            "Provider": plan.get("provider") or "-",
+            "Versions": ", ".join(f"{name} {pin}" for name, pin in pins.items()) or "-",
+        }
+    )
+    processes = plan.get("processes") or {}
+    if processes:
+        say("\n=== Processes")
+        show_facts(processes)
+
+
+def _show_phases(phases: list[dict[str, Any]]) -> None:
+    if phases:
+        say("\n=== Phases")
+        show_table([_phase(one) for one in phases])
+
+
+def _phase(phase: dict[str, Any]) -> list[object]:
+    seconds = phase.get("seconds")
+    return [
+        phase.get("name") or "?",
+        "" if seconds is None else f"{seconds:.2f} s",
+        "cached" if phase.get("cached") else "",
+    ]
+
+
+@commands.command("builds:output")
+def output(key: Key = None, app: App = None) -> None:
+    """Print a build's log; follows it while it goes on.
+
+    Example: paas builds:output 1a2b3c4d
+    """
+    client, name = panel_and_app(app)
+    build = client.get("apps", name, "builds", key or "latest")
+    follow.output(client, build["output_stream_url"], write)
+
+
+@commands.command("builds:cancel")
+def cancel(key: Key = None, app: App = None, json: Json = False) -> None:
+    """Cancel a build that is going on.
+
+    Example: paas builds:cancel
+    """
+    client, name = panel_and_app(app)
+    with Progress(f"Cancelling build {key or '(the newest)'} of {name}") as progress:
+        build = client.delete("apps", name, "builds", key or "latest")
+        progress.done(f"done, {build.get('state') or build['status']}")
+    if json:
+        show_json(build)

@@ -1,0 +1,45 @@
+"""What concerns the machine that runs the panel: these do not go over HTTP."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paas.cli.console import say
+from paas.cli.options import Json, new_group
+
+commands = new_group()
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+
+
+@commands.command("doctor")
+def doctor(json: Json = False) -> None:
+    """Say what this machine lacks to run the panel well, and how to get it.
+
+    Example: paas doctor
+    """
+    raise typer.Exit(import_module("paas.launcher.doctor").main(json))
+
+
+@commands.command("backup")
+def backup(file: File) -> None:
+    """Save this machine's panel (database, repositories, keys) to a file.
+
+    Example: paas backup paas.tar
+    """
+    import_module("paas.launcher.backup").backup(file)
+    say(f"Saved to {file}.")
+
+
+@commands.command("restore")
+def restore(file: File) -> None:
+    """Bring a saved panel back on this machine.
+
+    Example: paas restore paas.tar
+    """
+    import_module("paas.launcher.backup").restore(file)
+    say(f"Restored from {file}. Start it: make up")

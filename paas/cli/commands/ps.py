@@ -1,0 +1,183 @@
+"""Processes: show, scale, restart, run one more."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from typing import Annotated, Any
+
+import typer
+
+from paas.cli.client import Panel
+from paas.cli.console import Progress, note, say, show_json, show_time
+from paas.cli.errors import CliError, UsageError
+from paas.cli.options import App, Json, new_group, panel_and_app
+
+commands = new_group()
+
+_SCALE = re.compile(
+    r"\A([\w-]+?)(?:=(\d+)|([+-]\d+))?(?::([\w-]+))?\Z", re.ASCII
+)  # heroku/cli's, stricter
+_PATIENCE = 60.0  # seconds until the processes must be as wanted
+_POLL = 0.2  # seconds
+
+
+@commands.command("ps")
+def ps(app: App = None, json: Json = False) -> None:
+    """List an app's processes.
+
+    Example: paas ps -a hello
+    """
+    client, name = panel_and_app(app)
+    dynos = client.list("apps", name, "dynos")
+    if json:
+        return show_json(dynos)
+    if not dynos:
+        return note(f"{name} has no processes. Push it, or: paas ps:scale web=1 -a {name}")
+    for kind in dict.fromkeys(str(one["type"]) for one in dynos):
+        _show_type(kind, [one for one in dynos if one["type"] == kind])
+    return None
+
+
+def _show_type(kind: str, dynos: list[dict[str, Any]]) -> None:
+    size, command = dynos[0].get("size"), dynos[0].get("command") or "-"
+    say(f"=== {kind} ({size}): {command} ({len(dynos)})\n")
+    for one in dynos:
+        reason = f": {one['reason']}" if one.get("reason") else ""
+        restarts = f", {one['restarts']} restarts" if one.get("restarts") else ""
+        since = show_time(one.get("updated_at"))
+        say(f"{one['name']}: {one['state']} {since}{restarts}{reason}")
+    say()
+
+
+@commands.command("ps:scale")
+def scale(
+    updates: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TYPE=N[:SIZE]|TYPE+N|TYPE-N", help="What to change."),
+    ] = None,
+    app: App = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for them.")] = False,
+    json: Json = False,
+) -> None:
+    """Change how many processes run and how large; without arguments, show it.
+
+    Example: paas ps:scale web=2 worker+1
+    """
+    client, name = panel_and_app(app)
+    if not updates:
+        return _show_formation(client.list("apps", name, "formation"), name, json)
+    body = {"updates": [_update(one) for one in updates]}
+    with Progress("Scaling dynos") as progress:
+        rows = client.patch("apps", name, "formation", body=body)
+        touched = {update["type"] for update in body["updates"]}
+        changed = [row for row in rows if row["type"] in touched]
+        waited = no_wait or _wait(client, name, changed)
+        now = ", ".join(f"{row['type']} at {row['quantity']}:{row['size']}" for row in changed)
+        progress.done(f"done, now running {now}" if waited else f"done, will run {now}")
+    if json:
+        show_json(rows)
+    return None
+
+
+def _show_formation(rows: list[dict[str, Any]], app: str, json: bool) -> None:
+    if json:
+        return show_json(rows)
+    if not rows:
+        return note(f"{app} has no process types yet. The first push makes them.")
+    return say(" ".join(f"{row['type']}={row['quantity']}:{row['size']}" for row in rows))
+
+
+def _update(text: str) -> dict[str, Any]:
+    match = _SCALE.match(text)
+    if match is None or not any(match.groups()[1:]):
+        raise UsageError(
+            f"{text} does not say how to scale.",
+            "Examples: web=2  worker+1  worker-1  web=1:standard-2x",
+        )
+    kind, exact, relative, size = match.groups()
+    update: dict[str, Any] = {"type": kind}
+    if exact or relative:
+        update["quantity"] = int(exact) if exact else relative
+    if size:
+        update["size"] = size
+    return update
+
+
+def _wait(client: Panel, app: str, rows: list[dict[str, Any]]) -> bool:
+    """Wait until as many run as wanted; False when there is no release that could run.
+
+    Raises:
+        CliError: they do not in time.
+    """
+    end = time.monotonic() + _PATIENCE
+    lacking = _lacking(client, app, rows)
+    if lacking and not any(one.get("current") for one in client.list("apps", app, "releases")):
+        return False
+    while lacking:
+        if time.monotonic() > end:
+            raise CliError(
+                f"Scaled, but not as wanted after {_PATIENCE:.0f} s: {', '.join(lacking)}.",
+                f"See why: paas ps -a {app}; paas logs -a {app}",
+            )
+        time.sleep(_POLL)
+        lacking = _lacking(client, app, rows)
+    return True
+
+
+def _lacking(client: Panel, app: str, rows: list[dict[str, Any]]) -> list[str]:
+    """What differs from `rows`, type by type: `web: 1 of 2 up`."""
+    dynos = client.list("apps", app, "dynos")
+    differences = []
+    for row in rows:
+        states = [one["state"] for one in dynos if one["type"] == row["type"]]
+        up, wanted = states.count("up"), row["quantity"]
+        if up != wanted or len(states) != wanted:
+            differences.append(f"{row['type']}: {up} of {wanted} up")
+    return differences
+
+
+@commands.command("ps:restart")
+def restart(
+    which: Annotated[str | None, typer.Argument(metavar="TYPE|DYNO", help="Default: all.")] = None,
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Restart all processes, those of a type, or one.
+
+    Example: paas ps:restart web.1
+    """
+    client, name = panel_and_app(app)
+    what = f"{which} dyno" if which and "." in which else f"{which or 'all'} dynos"
+    path = ("dynos",) if which is None else ("dynos" if "." in which else "formations", which)
+    with Progress(f"Restarting {what} on {name}") as progress:
+        answer = client.delete("apps", name, *path)
+        progress.done()
+    if json:
+        show_json(answer)
+
+
+@commands.command("run:detached", context_settings={"allow_interspersed_args": False})
+def run_detached(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run.")],
+    app: App = None,
+    size: Annotated[str | None, typer.Option("--size", "-s", help="Its size.")] = None,
+    json: Json = False,
+) -> None:
+    """Run a command in a process of its own; its output goes to the log.
+
+    Example: paas run:detached -- python manage.py migrate
+    """
+    client, name = panel_and_app(app)
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    body: dict[str, object] = {"command": line, "attach": False}
+    if size:
+        body["size"] = size
+    with Progress(f"Running {line} on {name}") as progress:
+        made = client.post("apps", name, "dynos", body=body)
+        progress.done(f"done, {made['name']}")
+    if json:
+        show_json(made)
+    else:
+        say(f"Run paas logs --app {name} --ps {made['name']} to view the output.")

@@ -1,0 +1,52 @@
+"""Which module holds which command; a module is imported when its command is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+_MODULES = {
+    "apps": ("create", "apps:create", "apps", "apps:info", "apps:destroy", "git:remote", "open"),
+    "config": ("config", "config:get", "config:set", "config:unset"),
+    "releases": ("releases", "releases:info", "releases:output", "rollback"),
+    "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
+    "logs": ("logs",),
+    "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
+    "auth": (
+        "auth:whoami",
+        "auth:token",
+        "authorizations",
+        "authorizations:create",
+        "authorizations:revoke",
+    ),
+    "machine": ("doctor", "backup", "restore"),
+    "help": ("help",),
+}
+_MODULE_OF = {command: module for module, commands in _MODULES.items() for command in commands}
+
+
+class _Commands(Mapping[str, Any]):
+    """All commands by name; looking one up imports its module."""
+
+    def __getitem__(self, name: str) -> Any:
+        module = import_module(f"paas.cli.commands.{_MODULE_OF[name]}")
+        return typer.main.get_group(module.commands).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULE_OF)
+
+    def __len__(self) -> int:
+        return len(_MODULE_OF)
+
+
+class LazyGroup(TyperGroup):
+    """The root command, which knows its commands by name only."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()  # type: ignore[assignment]  # read-only is all typer needs
