@@ -63,24 +63,19 @@ async def read_start(
     try:
         process.stdin.write(stdin)
         process.stdin.close()
-        return await _read(process.stdout, limit)
+        return await process.stdout.readexactly(limit)
+    except asyncio.IncompleteReadError as error:
+        await process.wait()
+        return error.partial
     finally:
-        await end(process)
+        kill(process)
 
 
-async def end(process: Process) -> int:
-    """Kill `process` if it still runs, and return its status."""
+def kill(process: Process) -> None:
+    """End `process` at once; harmless when it has ended."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    return await process.wait()
-
-
-async def _read(stream: asyncio.StreamReader, limit: int) -> bytes:
-    try:
-        return await stream.readexactly(limit)
-    except asyncio.IncompleteReadError as error:
-        return error.partial
 
 
 def _receive_settings(hooks: Path) -> dict[str, str]:

@@ -104,11 +104,8 @@ class Push:
             await say(f"-----> already live as {answer.release}\n       {answer.url}\n")
             return True
         self._build_id = answer.build_id
-        faults.point("gateway.after_create")
         await self._archive(tree, commit, answer, say)
-        faults.point("gateway.after_archive")
         await self._start(answer)
-        faults.point("gateway.after_start")
         return await self._watch(answer.build_id, say)
 
     async def _create(self, tree: PushedObjects, commit: str) -> NewBuild | AlreadyLive:
@@ -123,23 +120,24 @@ class Push:
 
     async def _archive(self, tree: PushedObjects, commit: str, build: NewBuild, say: Say) -> None:
         try:
-            _, submodules = await asyncio.gather(
-                tree.archive(commit, build.archive), tree.submodules(commit)
-            )
+            faults.point("gateway.after_create")
+            if submodules := await tree.submodules(commit):
+                await say(_block(_submodule_warning(submodules)))
+            await tree.archive(commit, build.archive)
+            faults.point("gateway.after_archive")
         except (TreeError, OSError) as error:
             reason = _NO_DISK if isinstance(error, OSError) else str(error)
             log.warning("build %s: no archive: %s", build.build_id, error)
             with contextlib.suppress(PanelError):
                 await self._panel.abandon(build.build_id, reason)
             raise PushError(f"The source could not be archived: {reason}.") from error
-        if submodules:
-            await say(_block(_submodule_warning(submodules)))
 
     async def _start(self, build: NewBuild) -> None:
         try:
             await self._panel.start(build.build_id)
         except PanelError as error:
             raise PushError(error.message) from error
+        faults.point("gateway.after_start")
 
     async def _watch(self, build_id: str, say: Say) -> bool:
         record = await self._end_record(self._places.build_logs / f"{build_id}.log", say)

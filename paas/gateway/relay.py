@@ -12,6 +12,7 @@ import contextlib
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from paas.gateway import git
 from paas.gateway.bodies import BodyError, Message, Receive
 
 Send = Callable[[Message], Awaitable[None]]
@@ -94,7 +95,7 @@ async def exchange(
     finally:
         collecting.cancel()
         if not owned:
-            _kill(process)
+            git.kill(process)
     if cut:
         raise cut
     return await client.finish()
@@ -127,10 +128,5 @@ async def _collect(
         if not client.gone:
             await output.put(chunk)
         elif not owned:
-            _kill(process)
+            git.kill(process)
     await output.put(b"")
-
-
-def _kill(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()

@@ -9,8 +9,10 @@ export-subst, eol, ident, filter) changes a byte of what is deployed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
+import signal
 from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping
 from pathlib import Path
@@ -119,22 +121,25 @@ class PushedObjects:
     async def _write_archive(self, commit: str, output: int) -> None:
         command = ["git", "-c", "tar.umask=0022", "archive", "--format=tar", commit]
         process = await git.start(command, self._environment, stdin=DEVNULL, stdout=output)
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST_ARCHIVE, LARGEST_ARCHIVE))
+        with contextlib.suppress(ProcessLookupError):  # a small tree is written by now
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST_ARCHIVE,) * 2)
         try:
             async with asyncio.timeout(_ARCHIVE_TIMEOUT):
                 status = await process.wait()
         except TimeoutError as error:
             raise TreeError("writing the archive took longer than 5 minutes") from error
         finally:
-            await git.end(process)
+            git.kill(process)
         if status != 0:
-            raise TreeError(_archive_failure(status))
+            raise TreeError(_archive_failure(status, output))
 
 
-def _archive_failure(status: int) -> str:
-    if os.fstatvfs(0).f_bavail == 0:
-        return "no space"
-    return f"git archive failed with status {status}"
+def _archive_failure(status: int, output: int) -> str:
+    if status == -signal.SIGXFSZ:
+        return "its files are larger than 2 GiB in all"
+    if os.fstatvfs(output).f_bavail == 0:
+        return "the disk is full"
+    return f"git archive ended with status {status}; the gateway's log says why"
 
 
 def _inside(objects: Path, quarantine: str) -> Path:

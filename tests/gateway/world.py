@@ -94,7 +94,8 @@ class FrontDoor:
         upstream = {"dial": f"unix/{self.instance.gateway_socket}"}
         handler = {"handler": "reverse_proxy", "upstreams": [upstream]}
         server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [{"handle": [handler]}]}
-        config = {"admin": {"disabled": True}, "apps": {"http": {"servers": {"git": server}}}}
+        http = {"servers": {"git": server}, "grace_period": "1s"}
+        config = {"admin": {"disabled": True}, "apps": {"http": http}}
         path = self.instance.home / "caddy.json"
         path.write_text(json.dumps(config))
         caddy = Path(sys.executable).with_name("caddy")
@@ -147,6 +148,18 @@ class Person:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD").stdout.strip()
 
+    def make_object(self, kind: str, content: bytes) -> str:
+        """Store an object that git itself would not make."""
+        made = subprocess.run(
+            ["git", "hash-object", "-w", "-t", kind, "--stdin", "--literally"],
+            cwd=self.folder,
+            env=self.environ,
+            input=content,
+            capture_output=True,
+            check=True,
+        )
+        return made.stdout.decode().strip()
+
     def git(self, *args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *args],
@@ -161,11 +174,11 @@ class Person:
     def push(self, *args: str) -> subprocess.CompletedProcess[str]:
         return self.git("push", "paas", *(args or ("main",)), check=False)
 
-    def start_push(self, *args: str) -> subprocess.Popen[str]:
+    def start_push(self, *args: str, **environ: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["git", "push", "paas", *(args or ("main",))],
             cwd=self.folder,
-            env=self.environ,
+            env=self.environ | environ,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -195,3 +208,9 @@ def refs(app: App) -> dict[str, str]:
         check=True,
     )
     return dict(line.split(" ", 1) for line in listing.stdout.splitlines())
+
+
+def remote_lines(push: subprocess.CompletedProcess[str]) -> list[str]:
+    """What the server said, without git's decoration."""
+    lines = (line.rstrip() for line in push.stderr.splitlines())
+    return [line.removeprefix("remote:")[1:] for line in lines if line.startswith("remote:")]
