@@ -7,6 +7,7 @@ this is killed, `tend` or the next `apply` finishes or undoes it.
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -24,7 +25,9 @@ from paas.runtimes.base import (
     RuntimeFailure,
     StaleToken,
     Switched,
+    Waiting,
 )
+from paas.runtimes.local import oneoffs
 from paas.runtimes.local.health import Candidate, Gate, PortTaken
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.processes import fingerprint
@@ -140,7 +143,7 @@ class Deployment:
             record, port=self._parts.processes.ports.reserve(record.program(self._spec.app_id))
         )
 
-    def _start(self, missing: list[Wanted]) -> Iterator[Progress]:
+    def _start(self, missing: list[Wanted]) -> Iterator[Event]:
         """Start processes side by side and wait until all are healthy."""
         if not missing:
             return
@@ -154,14 +157,16 @@ class Deployment:
                 self._cancelled.set()
                 raise
 
-    def _next(self, futures: dict[Future[None], str]) -> Iterator[Progress]:
+    def _next(self, futures: dict[Future[None], str]) -> Iterator[Event]:
         """Wait for the next healthy ones, but not for ever: somebody newer may have come."""
-        done, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
+        done, _ = wait(futures, timeout=0.25, return_when=FIRST_COMPLETED)
         for future in done:
             future.result()
             yield Progress(f"{futures.pop(future)} is up")
-        if self._parts.store.read(self._spec.app_id).token != self._token:
-            raise self._stale()
+        if not done:
+            if self._parts.store.read(self._spec.app_id).token != self._token:
+                raise self._stale()
+            yield Waiting()
 
     def _bring_up(self, one: Wanted) -> None:
         """Start one process and pass it through the gate."""
@@ -191,7 +196,25 @@ class Deployment:
             log=log,
             log_start=log_start,
             program=lambda: parts.supervisor.programs(program).get(program),
+            run_command=lambda argv, timeout: self._run_check(record, argv, timeout),
         )
+
+    def _run_check(self, record: Record, argv: tuple[str, ...], timeout: float) -> str:
+        """A health check's command, in a sandbox like the process's own; "" or what is wrong."""
+        run = oneoffs.run(
+            self._parts,
+            self._spec,
+            shlex.join(argv),
+            name=f"check.{record.id}",
+            detached=False,
+            timeout=timeout,
+            environment={"PORT": str(record.port)} if record.port else {},
+        )
+        said = list(run.lines())
+        status = run.wait()
+        if status == 0:
+            return ""
+        return f"its command ended with status {status}" + (f" ({said[-1]})" if said else "")
 
     def _move_to_other_port(self, one: Wanted) -> None:
         old = self._new[one.name]

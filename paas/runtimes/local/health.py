@@ -20,6 +20,8 @@ from threading import Event
 from paas import sandbox
 from paas.runtimes.base import NotHealthy, ProcessSpec
 from paas.runtimes.local import sockets
+from paas.runtimes.local.checks import CheckRun, RunCommand, startup
+from paas.runtimes.local.launch import NOT_STARTED
 from paas.runtimes.local.state import Record
 from paas.runtimes.local.supervisor import Program
 
@@ -48,6 +50,7 @@ class Candidate:
         host: what a browser would send as `Host`.
         log: its raw output, `log_start` the size of that before the start.
         program: asks supervisord about it.
+        run_command: runs a health check's command beside it.
     """
 
     record: Record
@@ -58,6 +61,7 @@ class Candidate:
     log: Path
     log_start: int
     program: Callable[[], Program | None]
+    run_command: RunCommand
 
     def failed(self, reason: str, hint: str = "") -> NotHealthy:
         return NotHealthy(self.record.name, reason, hint=hint, output=self._output())
@@ -89,6 +93,7 @@ class Gate:
                 self.pause(STEADY)
             else:
                 self._wait_for_web(self.candidate.record.port)
+            self._run_checks()
         finally:
             if self._pidfd is not None:
                 os.close(self._pidfd)
@@ -109,8 +114,16 @@ class Gate:
         if self._cancelled.is_set():
             raise Cancelled
 
+    def _run_checks(self) -> None:
+        one = self.candidate
+        run = CheckRun(one.record.port, one.host, self.pause, one.run_command, one.failed)
+        run.all(startup(one.process.checks))
+
     def _wait_for_web(self, port: int) -> None:
         self._wait_for_accept(port)
+        if any(check.path for check in startup(self.candidate.process.checks)):
+            self.pause(STEADY)
+            return  # that check asks more than our first request
         first = FirstRequest(port, self.candidate.host)
         try:
             self.pause(STEADY)
@@ -165,7 +178,8 @@ class Gate:
         port = self.candidate.record.port
         if port is not None and sockets.in_use(port):
             raise PortTaken
-        reason, hint = explain_end(self._exit_status(), self.candidate)
+        limit = self.candidate.process.size.memory_mb
+        reason, hint = explain_end(self._exit_status(), self.candidate.box, limit)
         raise self.candidate.failed(reason, hint)
 
     def _exit_status(self) -> int | None:
@@ -208,12 +222,12 @@ class FirstRequest:
         self._socket = None
 
 
-def explain_end(status: int | None, candidate: Candidate) -> tuple[str, str]:
-    """Why a process has ended: reason and hint, for `NotHealthy`."""
-    if sandbox.oom_killed(candidate.box):
-        limit = candidate.process.size.memory_mb
+def explain_end(status: int | None, box: str, memory_mb: int | None = None) -> tuple[str, str]:
+    """Why the process in the sandbox `box` has ended: reason and hint, for `NotHealthy`."""
+    if sandbox.oom_killed(box):
+        limit = f"{memory_mb} MB of memory" if memory_mb else "memory limit"
         return (
-            f"was killed because it used more than its {limit} MB of memory",
+            f"was killed because it used more than its {limit}",
             "Let it use less (fewer server processes or threads), or scale it to a larger size.",
         )
     if status is None:
@@ -225,6 +239,8 @@ def explain_end(status: int | None, candidate: Candidate) -> tuple[str, str]:
             "line with `&`.",
         )
     number = -status if status < 0 else status - 128
+    if status == NOT_STARTED:
+        return "could not be started", ""
     if status < 0 or status > 128:  # sh and bubblewrap: 128 + signal
         return f"was ended by {_signal_name(number)}", ""
     hints = {

@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 from paas import sandbox
 from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
 
+NOT_STARTED = 125
+"""Exit status of a process that never became the app's (`docker run`'s)."""
+
 
 def write(path: Path, box: Sandbox, argv: Sequence[str]) -> None:
     """Write the file that makes the launcher run `argv` in `box`."""

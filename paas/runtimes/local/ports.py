@@ -7,7 +7,7 @@ would otherwise take them by chance.
 from __future__ import annotations
 
 import random
-from pathlib import Path
+from contextlib import suppress
 
 from paas.instance import Instance
 from paas.runtimes.base import RuntimeFailure
@@ -44,13 +44,13 @@ class Ports:
     def release(self, port: int) -> None:
         (self._folder / str(port)).unlink(missing_ok=True)
 
-    def reserved(self) -> dict[int, str]:
-        """Port → program."""
-        if not self._folder.is_dir():
-            return {}
+    def reserved(self, *, before: float) -> dict[int, str]:
+        """Port → program, of reservations older than the Unix time `before`."""
         found = {}
-        for file in self._folder.iterdir():
-            found[int(file.name)] = _text(file)
+        for file in self._folder.glob("*"):
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < before:
+                    found[int(file.name)] = file.read_text()
         return found
 
     def _claim(self, port: int, program: str) -> bool:
@@ -60,10 +60,3 @@ class Ports:
         except FileExistsError:
             return False
         return True
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text()
-    except FileNotFoundError:
-        return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from paas.runtimes.local import launch
 from paas.runtimes.local.ports import Ports
 from paas.runtimes.local.state import Phase, Record
 from paas.runtimes.local.supervisor import Supervisor, scratch_folder
-from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox
+from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
 
 _APP = "/app"
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -54,6 +55,11 @@ class Processes:
 
     def raw_log(self, app_id: str, name: str) -> Path:
         return self._instance.app_logs / app_id / f"{name}.raw"
+
+    def raw_logs(self, app_id: str) -> list[Path]:
+        """All raw logs of processes; `platform.raw` is the panel's."""
+        found = (self._instance.app_logs / app_id).glob("*.raw")
+        return sorted(path for path in found if path.stem != "platform")
 
     # --- start --------------------------------------------------------------
     def start(
@@ -113,8 +119,14 @@ class Processes:
     def clear_files(self, program: str) -> None:
         """Delete the files of a program that has ended."""
         self._spec_file(program).unlink(missing_ok=True)
-        sandbox.remove_tree(self.scratches / program)
         sandbox.forget(program)
+        with suppress(SandboxError):  # the sweep tries again
+            sandbox.remove_tree(self.scratches / program)
+
+    def known_by_files(self) -> set[str]:
+        """The programs that files here belong to."""
+        specs = (path.stem for path in self.specs.glob("*.json"))
+        return {*specs, *(path.name for path in self.scratches.glob("*"))}
 
     def _spec_file(self, program: str) -> Path:
         return self.specs / f"{program}.json"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from paas.instance import Instance
 from paas.runtimes.base import (
@@ -10,13 +12,25 @@ from paas.runtimes.base import (
     STOP_TIMEOUT,
     AppSpec,
     Event,
+    LogSource,
+    OneOff,
+    ProcessStatus,
+    RouteTable,
+    Usage,
 )
-from paas.runtimes.local.deployment import Deployment
+from paas.runtimes.local import litter, observing, oneoffs, removal, tending
+from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
+from paas.runtimes.local.routes import SLOTS
+from paas.runtimes.local.supervisor import SupervisorDown
+
+_SWEEP_EVERY = 60.0
 
 
 class LocalRuntime:
     """Runs the apps of `instance`; needs the `apps` supervisord and Caddy of it.
+
+    Methods say in `paas.runtimes.base.Runtime` what they do.
 
     Args:
         boot_timeout: seconds until a web process must accept.
@@ -31,7 +45,55 @@ class LocalRuntime:
         stop_timeout: float = STOP_TIMEOUT,
     ) -> None:
         self._parts = Parts.of(instance, boot_timeout, stop_timeout)
+        self._next_sweep = 0.0
 
     def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
-        """See `Runtime.apply`."""
         yield from Deployment(self._parts, spec, token).steps()
+
+    def tend(self) -> bool:
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_EVERY
+            with suppress(SupervisorDown):
+                litter.sweep(self._parts)
+        return tending.tend(self._parts)
+
+    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+        return observing.observe(self._parts, app_id)
+
+    def run(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        detached: bool = False,
+        timeout: float | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> OneOff:
+        return oneoffs.run(
+            self._parts,
+            spec,
+            command,
+            name=name,
+            detached=detached,
+            timeout=timeout,
+            environment=environment or {},
+        )
+
+    def remove(self, app_id: str, token: int) -> None:
+        removal.remove(self._parts, app_id, token)
+
+    def apps(self) -> list[str]:
+        return self._parts.store.app_ids()
+
+    def log_sources(self) -> list[LogSource]:
+        return observing.log_sources(self._parts)
+
+    def routes(self) -> RouteTable:
+        return observing.routes(self._parts)
+
+    def metrics(self, app_id: str) -> list[Usage]:
+        return observing.metrics(self._parts, app_id)
+
+    def max_quantity(self, process_type: str) -> int | None:
+        return SLOTS if process_type == "web" else MOST_PROCESSES

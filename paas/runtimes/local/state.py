@@ -13,13 +13,16 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TextIO
 
 from paas.instance import Instance
 from paas.runtimes.base import StaleToken
+
+_LOCK = "lock"
 
 
 class Phase(StrEnum):
@@ -128,8 +131,10 @@ class Slot:
         return state
 
     def forget(self) -> None:
-        """Delete the state; the app is gone."""
-        (self._folder / "state.json").unlink(missing_ok=True)
+        """Delete the state and the lock with it; the app is gone."""
+        for name in ("state.json", "state.json.part", _LOCK):
+            (self._folder / name).unlink(missing_ok=True)
+        self._folder.rmdir()
         self.state = AppState(self._folder.name)
 
 
@@ -143,10 +148,11 @@ class StateStore:
         return self.root / app_id
 
     def app_ids(self) -> list[str]:
-        try:
-            return sorted(p.parent.name for p in self.root.glob("*/state.json"))
-        except FileNotFoundError:
-            return []
+        return sorted(path.parent.name for path in self.root.glob("*/state.json"))
+
+    def all(self) -> list[AppState]:
+        """Every app's state as it is now."""
+        return [self.read(app_id) for app_id in self.app_ids()]
 
     def read(self, app_id: str) -> AppState:
         """The state as it is now; without the lock, to look only."""
@@ -156,10 +162,21 @@ class StateStore:
     def locked(self, app_id: str) -> Iterator[Slot]:
         """The app's state, with all others kept out until the end of the block."""
         folder = self.folder(app_id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _locked_file(folder):
             yield Slot(folder)
+
+
+def _locked_file(folder: Path) -> TextIO:
+    """`folder`'s lock file, locked; whoever had it before may have deleted it with the folder."""
+    path = folder / _LOCK
+    while True:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            lock = path.open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                return lock
+            lock.close()
 
 
 def owner() -> str:

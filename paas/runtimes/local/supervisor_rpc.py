@@ -37,9 +37,6 @@ OUTPUT_RATE = 1_000_000
 OUTPUT_BURST = 4_000_000
 RAW_LOG_BYTES = 5 * 1024 * 1024
 
-NOT_STARTED = 125
-"""Exit status of a process that never became the app's (docker run's)."""
-
 LONGEST_PAUSE = 60.0
 """Seconds between two starts of a process that crashes again and again."""
 STEADY_AFTER = 60.0
@@ -137,7 +134,7 @@ class AppProcess(Subprocess):  # type: ignore[misc]
         except (OSError, ValueError, SandboxError) as error:
             os.write(2, f"The process could not be started: {error}\n".encode())
         finally:
-            os._exit(NOT_STARTED)
+            os._exit(launch.NOT_STARTED)
 
     def _prepare_child_fds(self) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

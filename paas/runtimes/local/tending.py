@@ -14,6 +14,9 @@ from paas.runtimes.local.routes import UNLINK_AFTER
 from paas.runtimes.local.state import AppState, Phase, Record, is_alive
 from paas.runtimes.local.supervisor import Program, SupervisorDown
 
+EXIT_STATUS_SECONDS = 5.0
+"""How long the exit status of a detached one-off can be asked for."""
+
 _PASSING = (Phase.STARTING, Phase.DRAINING, Phase.STOPPING, Phase.ONE_OFF, Phase.ATTACHED)
 
 
@@ -44,10 +47,10 @@ def tend_app(parts: Parts, app_id: str) -> None:
         for record in state.among(*_PASSING):
             state = _step(parts, state, record, programs)
             slot.save(state)
-        if state.among(*_PASSING) or not _routes_are_tidy(parts, state):
+        if state.among(*_PASSING) or not parts.routes.tidy(state.hosts):
             return
-        if state.removed:
-            slot.forget()
+        if state.removed or (not state.release and not state.records):
+            slot.forget()  # nothing has ever been switched to, or never will be again
         parts.unmark_pending(app_id)
 
 
@@ -86,9 +89,8 @@ def _is_drained(record: Record, now: float) -> bool:
 
 
 def _has_ended(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
+    """Whether a one-off has, so long ago that whoever waits for it knows its exit status."""
     program = programs.get(record.program(state.app_id))
-    return program is None or not program.pid
-
-
-def _routes_are_tidy(parts: Parts, state: AppState) -> bool:
-    return parts.routes.tidy(state.hosts)
+    if program is None:
+        return not is_alive(record.owner)  # else it is just being started
+    return not program.pid and time.time() - program.ended >= EXIT_STATUS_SECONDS

@@ -1,0 +1,194 @@
+"""One-offs: processes that run once, beside an app's own ones, from the same build and config.
+
+An attached one is a child of ours and dies with the thread that started it.
+A detached one belongs to supervisord, and `tend` ends it when its time is up.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from paas import sandbox
+from paas.runtimes.base import AppSpec, RuntimeFailure, Size
+from paas.runtimes.local.parts import Parts
+from paas.runtimes.local.state import Phase, Record, owner
+from paas.runtimes.local.supervisor import Program
+from paas.sandbox.spec import SandboxError
+
+_LONGEST_LINE = 64 * 1024
+_POLL = 0.05
+
+
+class AttachedRun:
+    """A `OneOff` that is a child of this process."""
+
+    def __init__(self, parts: Parts, spec: AppSpec, record: Record, child: sandbox.Child) -> None:
+        self.name = record.name
+        self._parts, self._app_id, self._record = parts, spec.app_id, record
+        self._child = child
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+
+    def stop_after(self, seconds: float) -> None:
+        """Stop it when it still runs then."""
+        self._timer = threading.Timer(seconds, self.stop)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def lines(self) -> Iterator[str]:
+        """See `OneOff.lines`; a very long line comes in pieces."""
+        assert self._child.stdout is not None
+        while line := self._child.stdout.readline(_LONGEST_LINE):
+            yield line.decode(errors="replace").rstrip("\r\n")
+        self.wait()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """See `OneOff.wait`."""
+        status = self._child.wait(timeout)
+        if status is not None:
+            self._settle()
+        return status
+
+    def stop(self) -> None:
+        """See `OneOff.stop`."""
+        self._child.stop(self._parts.stop_timeout)
+        self._settle()
+
+    def _settle(self) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._parts.processes.clear_files(self._record.program(self._app_id))
+            with self._parts.store.locked(self._app_id) as slot:
+                slot.save(slot.state.drop(self._record.id))
+
+
+class DetachedRun:
+    """A `OneOff` that supervisord runs."""
+
+    def __init__(self, parts: Parts, app_id: str, record: Record, log_start: int) -> None:
+        self.name = record.name
+        self._parts, self._program = parts, record.program(app_id)
+        self._log, self._read = parts.processes.raw_log(app_id, record.name), log_start
+        self._status: int | None = None
+
+    def lines(self) -> Iterator[str]:
+        """See `OneOff.lines`: what is in the app's raw log."""
+        rest = b""
+        ended = False
+        while not ended:
+            ended = self.wait(_POLL) is not None
+            *whole, rest = (rest + self._new_output()).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """See `OneOff.wait`; 1 when nobody knows any more how it ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._status is None:
+            program = self._parts.supervisor.programs(self._program).get(self._program)
+            self._status = _status(program)
+            if self._status is None:
+                if deadline is not None and time.monotonic() >= deadline:
+                    break
+                time.sleep(_POLL)
+        return self._status
+
+    def stop(self) -> None:
+        """See `OneOff.stop`; returns when it has ended."""
+        self._parts.supervisor.stop(self._program)
+        self.wait()
+
+    def _new_output(self) -> bytes:
+        with self._log.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        return data
+
+
+def run(
+    parts: Parts,
+    spec: AppSpec,
+    command: str,
+    *,
+    name: str,
+    detached: bool,
+    timeout: float | None,
+    environment: Mapping[str, str],
+    size: Size | None = None,
+) -> AttachedRun | DetachedRun:
+    """The body of `Runtime.run`.
+
+    Raises:
+        RuntimeFailure: it could not be started.
+    """
+    size = size or Size()
+    record = Record(
+        id=secrets.token_hex(4),
+        name=name,
+        phase=Phase.LIVE,
+        release=spec.release,
+        fingerprint="",
+        command=command,
+        size=size.name,
+    ).enter(Phase.ONE_OFF if detached else Phase.ATTACHED, seconds=timeout or 0.0)
+    record = replace(record, owner=owner())
+    with parts.store.locked(spec.app_id) as slot:
+        slot.save(slot.state.put(record))
+    parts.mark_pending(spec.app_id)
+    if detached:
+        return _detached(parts, spec, record, size, environment)
+    return _attached(parts, spec, record, size, environment, timeout)
+
+
+def _detached(
+    parts: Parts, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]
+) -> DetachedRun:
+    log = parts.processes.raw_log(spec.app_id, record.name)
+    log_start = log.stat().st_size if log.exists() else 0
+    parts.processes.start(spec, record, size, extra=extra)
+    with parts.store.locked(spec.app_id) as slot:  # from now on it lives without us
+        slot.save(slot.state.put(replace(record, owner="")))
+    return DetachedRun(parts, spec.app_id, record, log_start)
+
+
+def _attached(
+    parts: Parts,
+    spec: AppSpec,
+    record: Record,
+    size: Size,
+    extra: Mapping[str, str],
+    timeout: float | None,
+) -> AttachedRun:
+    try:
+        child = sandbox.start(
+            parts.processes.box(spec, record, size, extra),
+            sandbox.run_user_command(record.command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except SandboxError as error:
+        with parts.store.locked(spec.app_id) as slot:
+            slot.save(slot.state.drop(record.id))
+        raise RuntimeFailure(str(error)) from error
+    with parts.store.locked(spec.app_id) as slot:
+        slot.save(slot.state.put(replace(record, pid=child.pid)))
+    running = AttachedRun(parts, spec, record, child)
+    if timeout is not None:
+        running.stop_after(timeout)
+    return running
+
+
+def _status(program: Program | None) -> int | None:
+    if program is None:
+        return 1
+    if program.exit is None or program.pid:
+        return None
+    return program.exit if program.exit >= 0 else 128 - program.exit

@@ -1,0 +1,181 @@
+"""A runtime that runs nothing and remembers everything: for tests, in memory.
+
+It keeps the contract of `paas.runtimes.base`: tokens, what happens at
+`Ready`, what is kept from one `apply` to the next. All processes are healthy
+at once, unless an `Outcome` for their command says otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from paas.runtimes.base import (
+    AppSpec,
+    Event,
+    LogSource,
+    NotHealthy,
+    ProcessSpec,
+    ProcessState,
+    ProcessStatus,
+    Progress,
+    Ready,
+    RouteTable,
+    StaleToken,
+    Switched,
+    Usage,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ends: as a one-off with `status` and `lines`; as a process at once, if not 0."""
+
+    status: int = 0
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NullOneOff:
+    """A one-off that has ended already."""
+
+    name: str
+    outcome: Outcome
+
+    def lines(self) -> Iterator[str]:
+        yield from self.outcome.lines
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self.outcome.status
+
+    def stop(self) -> None:
+        return
+
+
+@dataclass
+class _App:
+    token: int = 0
+    spec: AppSpec | None = None
+    live: dict[str, tuple[object, ProcessStatus]] = field(default_factory=dict)
+
+
+class NullRuntime:
+    """Methods say in `paas.runtimes.base.Runtime` what they do.
+
+    Args:
+        outcomes: command → how it ends; commands not in it run well.
+    """
+
+    def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
+        self.outcomes = dict(outcomes or {})
+        self._apps: dict[str, _App] = {}
+        self._lock = threading.Lock()
+
+    def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
+        with self._lock:
+            app = self._apps.setdefault(spec.app_id, _App())
+            if token < app.token:
+                raise StaleToken(f"token {token} is older than {app.token}")
+            app.token = token
+            kept = app.live
+        new = {
+            name: kept[name] if name in kept and kept[name][0] == mark else self._start(spec, *rest)
+            for name, mark, *rest in _wanted(spec)
+        }
+        for name in new.keys() - kept.keys():
+            yield Progress(f"{name} is up")
+        yield Ready()
+        with self._lock:
+            if self._apps.get(spec.app_id) is not app or app.token != token:
+                raise StaleToken(f"a newer change of {spec.name} has begun")
+            app.spec = spec
+            app.live = {
+                name: (mark, replace(status, release=spec.release))
+                for name, (mark, status) in new.items()
+            }
+        yield Switched()
+
+    def tend(self) -> bool:
+        return False
+
+    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+        with self._lock:
+            return [
+                status
+                for key, app in self._apps.items()
+                if app_id in (None, key)
+                for _, status in app.live.values()
+            ]
+
+    def run(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        detached: bool = False,
+        timeout: float | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> NullOneOff:
+        return NullOneOff(name, self.outcomes.get(command, Outcome()))
+
+    def remove(self, app_id: str, token: int) -> None:
+        with self._lock:
+            app = self._apps.get(app_id)
+            if app is not None and token < app.token:
+                raise StaleToken(f"token {token} is older than {app.token}")
+            self._apps.pop(app_id, None)
+
+    def apps(self) -> list[str]:
+        with self._lock:
+            return sorted(self._apps)
+
+    def log_sources(self) -> list[LogSource]:
+        return []
+
+    def routes(self) -> RouteTable:
+        with self._lock:
+            specs = [app.spec for app in self._apps.values() if app.spec is not None]
+        return RouteTable({host: spec.app_id for spec in specs for host in spec.hosts}, {})
+
+    def metrics(self, app_id: str) -> list[Usage]:
+        return [Usage(status.name, 0, 0.0) for status in self.observe(app_id)]
+
+    def max_quantity(self, process_type: str) -> int | None:
+        return None
+
+    def _start(
+        self, spec: AppSpec, process: ProcessSpec, index: int
+    ) -> tuple[object, ProcessStatus]:
+        name = f"{process.type}.{index}"
+        outcome = self.outcomes.get(process.command, Outcome())
+        if outcome.status:
+            raise NotHealthy(
+                name, f"exited with status {outcome.status}", output=outcome.lines[-20:]
+            )
+        status = ProcessStatus(
+            app_id=spec.app_id,
+            name=name,
+            type=process.type,
+            state=ProcessState.UP,
+            since=datetime.now(UTC),
+            release=spec.release,
+            command=process.command,
+            size=process.size.name,
+        )
+        return _mark(spec, process, index), status
+
+
+def _wanted(spec: AppSpec) -> Iterator[tuple[str, object, ProcessSpec, int]]:
+    for process in spec.processes:
+        for index in range(1, process.quantity + 1):
+            yield f"{process.type}.{index}", _mark(spec, process, index), process, index
+
+
+def _mark(spec: AppSpec, process: ProcessSpec, index: int) -> object:
+    """What makes a process what it is; the same mark means: keep it."""
+    restarts = tuple(process.restarts.get(key, 0) for key in ("", str(index)))
+    facts = (process.command, process.size, process.checks, restarts)
+    return spec.artifact.digest, dict(spec.environment), facts
