@@ -31,7 +31,7 @@ from paas.runtimes.base import (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ends: as a one-off with `status` and `lines`; as a process at once, if not 0."""
+    """How a command ends: a one-off prints `lines`; a process with a `status` is not healthy."""
 
     status: int = 0
     lines: tuple[str, ...] = ()
@@ -54,11 +54,26 @@ class NullOneOff:
         return
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A process the spec asks for; the same `mark` means: keep the one there is."""
+
+    name: str
+    process: ProcessSpec
+    mark: object
+
+
+@dataclass(frozen=True)
+class _Process:
+    mark: object
+    status: ProcessStatus
+
+
 @dataclass
 class _App:
     token: int = 0
     spec: AppSpec | None = None
-    live: dict[str, tuple[object, ProcessStatus]] = field(default_factory=dict)
+    live: dict[str, _Process] = field(default_factory=dict)
 
 
 class NullRuntime:
@@ -80,10 +95,11 @@ class NullRuntime:
                 raise StaleToken(f"token {token} is older than {app.token}")
             app.token = token
             kept = app.live
-        new = {
-            name: kept[name] if name in kept and kept[name][0] == mark else self._start(spec, *rest)
-            for name, mark, *rest in _wanted(spec)
-        }
+        new = {}
+        for one in _wanted(spec):
+            known = kept.get(one.name)
+            same = known is not None and known.mark == one.mark
+            new[one.name] = known if known and same else self._start(spec, one)
         for name in new.keys() - kept.keys():
             yield Progress(f"{name} is up")
         yield Ready()
@@ -91,10 +107,11 @@ class NullRuntime:
             if self._apps.get(spec.app_id) is not app or app.token != token:
                 raise StaleToken(f"a newer change of {spec.name} has begun")
             app.spec = spec
-            app.live = {
-                name: (mark, replace(status, release=spec.release))
-                for name, (mark, status) in new.items()
-            }
+            for name, process in new.items():
+                status = replace(process.status, release=spec.release)
+                app.live[name] = replace(process, status=status)
+            for name in app.live.keys() - new.keys():
+                del app.live[name]
         yield Switched()
 
     def tend(self) -> bool:
@@ -103,10 +120,10 @@ class NullRuntime:
     def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
         with self._lock:
             return [
-                status
+                process.status
                 for key, app in self._apps.items()
                 if app_id in (None, key)
-                for _, status in app.live.values()
+                for process in app.live.values()
             ]
 
     def run(
@@ -146,18 +163,15 @@ class NullRuntime:
     def max_quantity(self, process_type: str) -> int | None:
         return None
 
-    def _start(
-        self, spec: AppSpec, process: ProcessSpec, index: int
-    ) -> tuple[object, ProcessStatus]:
-        name = f"{process.type}.{index}"
+    def _start(self, spec: AppSpec, one: _Wanted) -> _Process:
+        process = one.process
         outcome = self.outcomes.get(process.command, Outcome())
         if outcome.status:
-            raise NotHealthy(
-                name, f"exited with status {outcome.status}", output=outcome.lines[-20:]
-            )
+            reason = f"exited with status {outcome.status}"
+            raise NotHealthy(one.name, reason, output=outcome.lines[-20:])
         status = ProcessStatus(
             app_id=spec.app_id,
-            name=name,
+            name=one.name,
             type=process.type,
             state=ProcessState.UP,
             since=datetime.now(UTC),
@@ -165,17 +179,13 @@ class NullRuntime:
             command=process.command,
             size=process.size.name,
         )
-        return _mark(spec, process, index), status
+        return _Process(one.mark, status)
 
 
-def _wanted(spec: AppSpec) -> Iterator[tuple[str, object, ProcessSpec, int]]:
+def _wanted(spec: AppSpec) -> Iterator[_Wanted]:
     for process in spec.processes:
         for index in range(1, process.quantity + 1):
-            yield f"{process.type}.{index}", _mark(spec, process, index), process, index
-
-
-def _mark(spec: AppSpec, process: ProcessSpec, index: int) -> object:
-    """What makes a process what it is; the same mark means: keep it."""
-    restarts = tuple(process.restarts.get(key, 0) for key in ("", str(index)))
-    facts = (process.command, process.size, process.checks, restarts)
-    return spec.artifact.digest, dict(spec.environment), facts
+            restarts = tuple(process.restarts.get(key, 0) for key in ("", str(index)))
+            facts = (process.command, process.size, process.checks, restarts)
+            mark = (spec.artifact.digest, dict(spec.environment), facts)
+            yield _Wanted(f"{process.type}.{index}", process, mark)

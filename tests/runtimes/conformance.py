@@ -1,0 +1,156 @@
+"""What every runtime must do: a module with a `runtime` and a `case` fixture collects `Contract`.
+
+`Case` is how a runtime's tests name apps that run there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from paas.runtimes.base import (
+    AppSpec,
+    Event,
+    NotHealthy,
+    ProcessSpec,
+    ProcessState,
+    ProcessStatus,
+    Ready,
+    Runtime,
+    StaleToken,
+    Switched,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spec of an app nobody else uses, and commands that end well or badly."""
+
+    spec: AppSpec
+    failing: str
+    printing: str  # prints "one", "two" and exits with status 3
+
+    def with_worker(self, quantity: int) -> AppSpec:
+        worker = ProcessSpec("worker", "exec sleep 1000", quantity)
+        return replace(self.spec, processes=(*self.spec.processes, worker))
+
+
+def finish(events: Iterator[Event]) -> list[Event]:
+    """Drive an apply to its end; its events without those that only pass the time."""
+    return [event for event in events if isinstance(event, Ready | Switched)]
+
+
+def up_to_ready(events: Iterator[Event]) -> Iterator[Event]:
+    """Drive an apply up to `Ready`."""
+    for event in events:
+        if isinstance(event, Ready):
+            return events
+    raise AssertionError("never ready")
+
+
+def up(runtime: Runtime, app_id: str) -> dict[str, ProcessStatus]:
+    return {s.name: s for s in runtime.observe(app_id) if s.state is ProcessState.UP}
+
+
+def settle(runtime: Runtime, within: Callable[[Callable[[], Any]], None]) -> None:
+    within(lambda: not runtime.tend())
+
+
+class Contract:
+    """Collected by the runtimes' own modules."""
+
+    def test_applies(self, runtime: Runtime, case: Case) -> None:
+        events = finish(runtime.apply(case.spec, 1))
+        assert [type(event) for event in events] == [Ready, Switched]
+        assert list(up(runtime, case.spec.app_id)) == ["web.1"]
+        assert case.spec.app_id in runtime.apps()
+        assert runtime.routes().hosts[case.spec.hosts[0]] == case.spec.app_id
+
+    def test_the_same_spec_again_changes_nothing(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.spec, 1))
+        before = up(runtime, case.spec.app_id)
+        events = finish(runtime.apply(case.spec, 2))
+        assert [type(event) for event in events] == [Ready, Switched]
+        assert up(runtime, case.spec.app_id) == before
+
+    def test_a_new_release_of_the_same_content_keeps_processes(
+        self, runtime: Runtime, case: Case
+    ) -> None:
+        finish(runtime.apply(case.spec, 1))
+        since = up(runtime, case.spec.app_id)["web.1"].since
+        finish(runtime.apply(replace(case.spec, release=2), 2))
+        web = up(runtime, case.spec.app_id)["web.1"]
+        assert (web.release, web.since) == (2, since)
+
+    def test_closed_at_ready_discards_the_new(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.spec, 1))
+        before = up(runtime, case.spec.app_id)
+        changed = replace(case.spec, environment={"BODY": "changed"}, release=2)
+        up_to_ready(runtime.apply(changed, 2)).close()  # type: ignore[attr-defined]
+        assert up(runtime, case.spec.app_id) == before
+
+    def test_an_unhealthy_process_leaves_the_old_ones(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.spec, 1))
+        before = up(runtime, case.spec.app_id)
+        broken = replace(case.spec, processes=(ProcessSpec("web", case.failing, 1),), release=2)
+        with pytest.raises(NotHealthy) as failure:
+            finish(runtime.apply(broken, 2))
+        assert failure.value.process == "web.1"
+        assert "exited with status 9" in failure.value.reason
+        assert up(runtime, case.spec.app_id) == before
+
+    def test_a_stale_token_is_refused(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.spec, 5))
+        with pytest.raises(StaleToken):
+            finish(runtime.apply(case.spec, 4))
+        with pytest.raises(StaleToken):
+            runtime.remove(case.spec.app_id, 4)
+
+    def test_a_newer_token_at_ready_wins(self, runtime: Runtime, case: Case) -> None:
+        slow = up_to_ready(runtime.apply(case.spec, 1))
+        newer = replace(case.spec, environment={"BODY": "newer"}, release=2)
+        finish(runtime.apply(newer, 2))
+        with pytest.raises(StaleToken):
+            finish(slow)
+        assert up(runtime, case.spec.app_id)["web.1"].release == 2
+
+    def test_scales_up_and_down(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.with_worker(2), 1))
+        assert sorted(up(runtime, case.spec.app_id)) == ["web.1", "worker.1", "worker.2"]
+        kept = up(runtime, case.spec.app_id)["worker.1"]
+        finish(runtime.apply(case.with_worker(1), 2))
+        assert sorted(up(runtime, case.spec.app_id)) == ["web.1", "worker.1"]
+        assert up(runtime, case.spec.app_id)["worker.1"] == kept
+
+    def test_restarts_one_process(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.with_worker(2), 1))
+        before = up(runtime, case.spec.app_id)
+        spec = case.with_worker(2)
+        worker = replace(spec.processes[-1], restarts={"2": 1})
+        finish(runtime.apply(replace(spec, processes=(*spec.processes[:-1], worker)), 2))
+        after = up(runtime, case.spec.app_id)
+        assert after["worker.1"] == before["worker.1"]
+        assert after["worker.2"].since > before["worker.2"].since
+
+    def test_a_one_off_ends_with_its_status(self, runtime: Runtime, case: Case) -> None:
+        one_off = runtime.run(case.spec, case.printing, name="release.1")
+        assert list(one_off.lines()) == ["one", "two"]
+        assert one_off.wait() == 3
+        one_off.stop()
+
+    def test_a_detached_one_off_ends_with_its_status(self, runtime: Runtime, case: Case) -> None:
+        one_off = runtime.run(case.spec, case.printing, name="run.1", detached=True, timeout=60)
+        assert list(one_off.lines()) == ["one", "two"]
+        assert one_off.wait() == 3
+        one_off.stop()
+
+    def test_removes(self, runtime: Runtime, case: Case) -> None:
+        finish(runtime.apply(case.spec, 1))
+        runtime.remove(case.spec.app_id, 2)
+        assert runtime.observe(case.spec.app_id) == []
+        assert case.spec.app_id not in runtime.apps()
+        assert case.spec.hosts[0] not in runtime.routes().hosts
+        runtime.remove(case.spec.app_id, 2)
