@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -149,7 +150,14 @@ def unpack(path: Path, target: Path) -> Manifest:
             return _unpack(tar, target)
     except FileNotFoundError:
         raise ArchiveError(f"There is no file {path}.") from None
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError, KeyError, TypeError) as error:
+    except (
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        ValueError,
+        TypeError,
+    ) as error:
         raise ArchiveError(
             f"{path} is no whole backup of paas ({error}). Use another backup."
         ) from error
@@ -178,6 +186,7 @@ def _unpack(tar: tarfile.TarFile, target: Path) -> Manifest:
         raise ArchiveError("The backup is damaged: its files and its checksums differ.")
     # Last, so that nothing above was written through one.
     for link, destination in links:
+        link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(destination)
     return manifest
 

@@ -119,6 +119,8 @@ def _kept(instance: Instance, *, artifacts: bool) -> list[Path]:
 
 def _copy_sqlite(database: Path, copy: Path) -> Path:
     """SQLite's online backup: consistent while others write."""
+    if not database.is_file():
+        raise BackupError(f"There is no database {database}. Start the instance once: `make up`.")
     with (
         closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as source,
         closing(sqlite3.connect(copy)) as target,

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from paas.instance import Instance
@@ -111,14 +112,17 @@ def listener(port: int) -> str | None:
     """Who listens on a TCP port, as "caddy (process 123)"; None if we cannot see it."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(fd.readlink()) for fd in (process / "fd").iterdir()}
-            name = (process / "comm").read_text().strip()
-        except OSError:
-            continue  # it has ended, or is another user's
-        if links & inodes:
-            return f"{name} (process {process.name})"
+        with suppress(OSError):  # it has ended, or is another user's
+            if any(_link(fd) in inodes for fd in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return None
+
+
+def _link(fd: Path) -> str:
+    try:
+        return str(fd.readlink())
+    except OSError:
+        return ""  # closed meanwhile
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from apps.builds.builders.toolchains import installed_pythons
 from paas.instance import Instance, InstanceError, current
 from paas.launcher import checks, health, tools
 from paas.launcher.errors import LaunchError
 from paas.launcher.lock import holder_of
-from paas.launcher.toolchains import pythons
 from paas.sandbox import probe
 
 
@@ -119,7 +119,7 @@ def _program(name: str, path: Path | None) -> Finding:
 
 
 def _pythons() -> Finding:
-    found = pythons()
+    found = installed_pythons()
     if not found:
         return Finding(
             "python for apps",
@@ -127,7 +127,7 @@ def _pythons() -> Finding:
             "none found",
             "Install one for Python apps (Debian: apt install python3).",
         )
-    versions = ", ".join(f"{version} ({path})" for version, path in found)
+    versions = ", ".join(f"{one.version} ({one.path})" for one in found)
     return Finding("python for apps", Level.OK, versions)
 
 

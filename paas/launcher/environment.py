@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from paas.instance import Instance
+from paas.launcher.tools import search_path
 
 _NAMES = frozenset(
     {
@@ -31,7 +30,7 @@ def parts_environment(
     kept = {name: value for name, value in env.items() if _allowed(name)}
     return {
         **kept,
-        "PATH": _path(env),
+        "PATH": search_path(env),
         "PAAS_HOME": str(instance.home),
         "PAAS_RUN": str(instance.run),
         "PAAS_PORT": str(instance.port),
@@ -53,10 +52,3 @@ def apps_environment(instance: Instance) -> dict[str, str]:
 def _allowed(name: str) -> bool:
     upper = name.upper()
     return name in _NAMES or upper in _PROXIES or upper.startswith(_PREFIXES)
-
-
-def _path(env: Mapping[str, str]) -> str:
-    """Our own tools first, then what the user has."""
-    own = str(Path(sys.executable).parent)
-    given = env.get("PATH") or os.defpath
-    return os.pathsep.join([own, *(part for part in given.split(os.pathsep) if part != own)])

@@ -18,7 +18,7 @@ from paas.launcher.bound import PARENT_VARIABLE
 from paas.launcher.environment import parts_environment
 from paas.launcher.errors import AlreadyRunning, LaunchError
 from paas.launcher.lock import only_launcher
-from paas.launcher.orders import Order, write_order
+from paas.launcher.orders import PYTHON, Order, write_order
 from paas.launcher.supervisor_config import panel_logs
 from paas.launcher.trees import Tree, make_trees
 
@@ -93,7 +93,7 @@ def _prepare_database(instance: Instance) -> str:
 
 
 def _manage(instance: Instance, orders: Path, command: str, *arguments: str) -> str:
-    order = Order(command, [sys.executable, "-m", "django", command, *arguments])
+    order = Order(command, [*PYTHON, "-m", "django", command, *arguments])
     done = subprocess.run(
         write_order(orders, order),
         env={**parts_environment(instance), PARENT_VARIABLE: str(os.getpid())},

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from paas.launcher import bound
 
+# -P: whatever lies in the folder where somebody typed `make up` is not imported.
+PYTHON = (sys.executable, "-P")
+
 
 @dataclass(frozen=True)
 class Order:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 
 from paas.instance import Instance, make_private
 from paas.launcher import tools
-from paas.launcher.orders import Order, write_private
+from paas.launcher.orders import PYTHON, Order, write_private
 from paas.runtimes.local.frontdoor import caddy_config
 
 WORKER_THREADS = 8
@@ -38,8 +37,8 @@ def panel_parts(instance: Instance) -> list[Part]:
         _caddy(instance),
         _web(instance),
         _worker(),
-        Part(Order("gateway", [sys.executable, "-m", "paas.gateway"])),
-        Part(Order("observer", [sys.executable, "-m", "paas.observer"])),
+        Part(Order("gateway", [*PYTHON, "-m", "paas.gateway"])),
+        Part(Order("observer", [*PYTHON, "-m", "paas.observer"])),
     ]
 
 
@@ -80,7 +79,7 @@ def _caddy(instance: Instance) -> Part:
 
 def _web(instance: Instance) -> Part:
     argv = [
-        *(sys.executable, "-m", "gunicorn", "--worker-class", "asgi", "--workers", "1"),
+        *(*PYTHON, "-m", "gunicorn", "--worker-class", "asgi", "--workers", "1"),
         *("--bind", f"unix:{instance.web_socket}", "--umask", "0o077"),
         *("--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
         *("--worker-tmp-dir", str(instance.run), "paas.asgi:application"),
@@ -90,7 +89,7 @@ def _web(instance: Instance) -> Part:
 
 def _worker() -> Part:
     argv = [
-        *(sys.executable, "-m", "celery", "-A", "paas.celery", "worker"),
+        *(*PYTHON, "-m", "celery", "-A", "paas.celery", "worker"),
         *("-P", "threads", "-c", str(WORKER_THREADS), "-Q", "builds,default"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
     ]

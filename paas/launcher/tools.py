@@ -6,17 +6,27 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from paas.launcher.errors import LaunchError
 
 
+def search_path(environ: Mapping[str, str] | None = None) -> str:
+    """PATH with our own programs: in front, but behind in a Nix shell.
+
+    There wheels' programs that need a system's loader do not start, and the
+    shell (`nix/flake.nix`) brings the same ones.
+    """
+    env = os.environ if environ is None else environ
+    own = str(Path(sys.executable).parent)
+    given = [part for part in (env.get("PATH") or os.defpath).split(os.pathsep) if part != own]
+    return os.pathsep.join([*given, own] if env.get("IN_NIX_SHELL") else [own, *given])
+
+
 def find(program: str) -> Path | None:
-    """A program of our venv, else of PATH."""
-    own = Path(sys.executable).parent / program
-    if os.access(own, os.X_OK):
-        return own
-    found = shutil.which(program)
+    """A program of `search_path`."""
+    found = shutil.which(program, path=search_path())
     return Path(found) if found else None
 
 

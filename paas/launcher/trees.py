@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from paas.instance import Instance, make_private
 from paas.launcher import leftovers
 from paas.launcher.bound import PARENT_VARIABLE
 from paas.launcher.environment import apps_environment, parts_environment
-from paas.launcher.orders import Order, write_order
+from paas.launcher.orders import PYTHON, Order, write_order
 from paas.launcher.parts import panel_parts
 from paas.launcher.supervisor_config import panel_logs, write_panel_config
 from paas.runtimes.local.supervisor import write_supervisor_config
@@ -76,7 +75,7 @@ def make_trees(instance: Instance) -> list[Tree]:
 
 
 def _tree(instance: Instance, name: str, config: Path, environment: Mapping[str, str]) -> Tree:
-    argv = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(config)]
+    argv = [*PYTHON, "-m", "supervisor.supervisord", "--configuration", str(config)]
     orders = make_private(instance.run / leftovers.TREES)
     output = panel_logs(instance) / f"supervisord-{name}.out"
     return Tree(name, write_order(orders, Order(name, argv)), environment, output)
