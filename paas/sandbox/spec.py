@@ -29,8 +29,8 @@ class Overlay:
     """A writable view of the immutable `lower` at `target`.
 
     `scratch` is a folder of the caller's on disk, for this sandbox alone; all
-    writes end up below it and vanish with it, or when it is used again. Where the kernel or file system has no
-    overlay, `lower` is copied into it instead.
+    writes end up below it and vanish with it, or when it is used again. Where
+    the kernel or file system has no overlay, `lower` is copied into it instead.
     """
 
     lower: Path

@@ -1,0 +1,71 @@
+"""What goes into a builder and what comes out. No Django here, and in no builder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BuildFailed(Exception):
+    """The source or its build is at fault; fit for the user.
+
+    Args:
+        what: one line, without a full stop.
+        why: the reason, in plain words.
+        fix: what to do next.
+    """
+
+    def __init__(self, what: str, why: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.why, self.fix = what, why, fix
+
+
+class BuildCancelled(Exception):
+    """Somebody cancelled the build; nothing of it is left."""
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """One build. `tree` is the unpacked source, which the builder uses up."""
+
+    build_id: str
+    app_id: str
+    app_number: int
+    tree: Path
+    commit: str
+
+
+@dataclass(frozen=True)
+class HostMount:
+    """A folder or file of the machine that the app's processes see read-only at `target`."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class HostArtifact:
+    """An immutable result; the fields are those of `paas.runtimes.base.Artifact`."""
+
+    path: str
+    digest: str
+    mounts: tuple[HostMount, ...] = ()
+    path_entries: tuple[str, ...] = ()
+    kind: str = "host"
+
+
+@dataclass(frozen=True)
+class PhaseTiming:
+    """How long a phase took, in seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build; `warnings` have been logged already."""
+
+    artifact: HostArtifact
+    phases: tuple[PhaseTiming, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,234 @@
+"""Executes a Plan with the machine's own toolchains, in the sandbox."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from apps.builds.builders import artifact, python, steps, toolchains
+from apps.builds.builders.base import (
+    BuildCancelled,
+    BuildFailed,
+    BuildJob,
+    Built,
+    HostArtifact,
+    HostMount,
+    PhaseTiming,
+)
+from apps.builds.builders.environment import TOOLS, tool
+from apps.builds.builders.output import BuildLog
+from apps.builds.builders.steps import Guard
+from apps.builds.builders.toolchains import Interpreter
+from buildpacks.plan import Phase, Pin, Plan
+from paas.instance import Instance
+from paas.sandbox import (
+    Bind,
+    Sandbox,
+    interpreter_binds,
+    remove_tree,
+    run_user_command,
+    system_path,
+    uid_for,
+)
+
+__all__ = [
+    "BuildCancelled",
+    "BuildFailed",
+    "BuildJob",
+    "Built",
+    "HostArtifact",
+    "HostBuilder",
+    "HostMount",
+    "PhaseTiming",
+]
+
+_COMPILE_FROM = 30  # Python files; fewer compile faster at the start than a sandbox starts
+_COMPILE_TO = 3000
+
+
+class HostBuilder:
+    """The builder of one instance; `execute` may run in several threads at once."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def execute(
+        self, plan: Plan, job: BuildJob, log: Callable[[str], None], cancel: threading.Event
+    ) -> Built:
+        """Turn `job.tree` into an artifact by `plan`.
+
+        Args:
+            log: takes one line of the build's log at a time, without its end.
+            cancel: set by whoever wants the build ended; looked at many times a second.
+
+        Raises:
+            BuildFailed: the source is at fault, or the machine; nothing is left of the build.
+            BuildCancelled: `cancel` was set; nothing is left of the build.
+        """
+        guard = Guard(cancel, self.instance.home)
+        guard.check_disk(steps.FREE_AT_START)
+        run = _Run(self.instance, plan, job, BuildLog(log), guard)
+        try:
+            return run.execute()
+        except BaseException:
+            remove_tree(job.tree)
+            remove_tree(run.folder)
+            raise
+
+
+class _Run:
+    """One execution: what the steps hand on to each other."""
+
+    def __init__(
+        self, instance: Instance, plan: Plan, job: BuildJob, log: BuildLog, guard: Guard
+    ) -> None:
+        self.instance, self.plan, self.job, self.log, self.guard = instance, plan, job, log, guard
+        self.uid = uid_for(job.app_number, instance.home)
+        self.folder = instance.artifacts / job.build_id
+        self.mounts: list[HostMount] = []
+        self.path_entries: list[str] = []
+        self.timings: list[PhaseTiming] = []
+
+    def execute(self) -> Built:
+        interpreter = self._python()
+        self._tools()
+        installed = False
+        for phase in _ordered(self.plan.phases):
+            with self._timed(phase.name):
+                if interpreter is not None and phase.name == "install":
+                    self._install(interpreter)
+                    installed = True
+                self._commands(phase)
+        if interpreter is not None and not installed:
+            with self._timed("install"):
+                self._install(interpreter)
+        if interpreter is not None:
+            with self._timed("compile"):
+                self._compile(interpreter)
+        with self._timed("artifact"):
+            made = self._keep()
+        return Built(made, tuple(self.timings), tuple(self.log.warnings))
+
+    def _python(self) -> Interpreter | None:
+        if self.plan.python is None:
+            return None
+        asked = (pin for pin in self.plan.pins if pin.tool == "python")
+        pin = next(asked, Pin("python", "", "default"))
+        interpreter, warning = toolchains.resolve(pin, toolchains.installed_pythons())
+        if warning:
+            self.log.warn(warning)
+        source = f" ({pin.source})" if pin.spec else ""
+        self.log.step(f"Using Python {interpreter.version}{source}")
+        for bind in interpreter_binds(interpreter.prefix):
+            self.mounts.append(HostMount(str(bind.source), bind.target))
+        return interpreter
+
+    def _tools(self) -> None:
+        """Static sites are served by the panel's own file server."""
+        if any(line.split()[:1] == ["caddy"] for line in self.plan.processes.values()):
+            found = tool("caddy")
+            self.mounts.append(HostMount(str(found.source), found.target))
+            self.path_entries.append(TOOLS)
+
+    def _install(self, interpreter: Interpreter) -> None:
+        needs = self.plan.python
+        assert needs is not None
+        files = python.read_inputs(self.job.tree, needs)
+        request = python.Request(self.job, needs, interpreter, files)
+        made = python.install(self.instance, request, self.log, self.guard)
+        self.mounts.append(HostMount(str(made), python.TARGET))
+        self.path_entries.insert(0, f"{python.TARGET}/bin")
+
+    def _commands(self, phase: Phase) -> None:
+        for command in phase.commands:
+            self.log.step(f"Running {command}")
+            box = self._box(network=phase.network, paths=phase.paths)
+            ended = steps.run(box, run_user_command(command), self.log.program, self.guard)
+            if ended.status != 0:
+                raise _command_failed(phase, command, ended)
+
+    def _compile(self, interpreter: Interpreter) -> None:
+        """Byte-compile the app where that saves more at each start than it takes now."""
+        sources = sum(1 for _ in self.job.tree.rglob("*.py"))
+        if _COMPILE_FROM <= sources <= _COMPILE_TO:
+            argv = [str(interpreter.path), "-I", "-S", "-m", "compileall", "-q", "-j", "0", "/app"]
+            steps.run(self._box(), argv, lambda _line: None, self.guard)
+
+    def _box(self, *, network: bool = False, paths: tuple[str, ...] = ()) -> Sandbox:
+        folders = [*paths, *self.path_entries, system_path()]
+        return Sandbox(
+            name=f"build-{self.job.build_id}",
+            binds=(
+                Bind(self.job.tree, "/app", writable=True),
+                *(Bind(Path(mount.source), mount.target) for mount in self.mounts),
+            ),
+            environment={
+                "LANG": "C.UTF-8",
+                **self.plan.variables,
+                "HOME": "/app",
+                "PATH": ":".join(folders),
+                "SOURCE_VERSION": self.job.commit,
+                "SECRET_KEY": secrets.token_hex(32),  # nobody keeps it: builds see no secrets
+            },
+            network=network,
+            uid=self.uid,
+            limits=steps.LIMITS,
+        )
+
+    def _keep(self) -> HostArtifact:
+        mounts = tuple(self.mounts)
+        made = HostArtifact(
+            path=str(self.folder / "app"),
+            digest=artifact.digest(self.job.tree, mounts),
+            mounts=mounts,
+            path_entries=tuple(self.path_entries),
+        )
+        remove_tree(self.folder)  # of the same build, by a worker that was killed
+        artifact.keep(self.job.tree, self.folder, made)
+        return made
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        self.guard.check()
+        started = time.monotonic()
+        yield
+        self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
+
+
+def _ordered(phases: tuple[Phase, ...]) -> list[Phase]:
+    """Phases after those they depend on, otherwise in the plan's order."""
+    done: list[Phase] = []
+    waiting = list(phases)
+    names = {phase.name for phase in phases}
+    while waiting:
+        finished = {phase.name for phase in done}
+        ready = [p for p in waiting if set(p.depends_on) & names <= finished]
+        if not ready:
+            raise BuildFailed(
+                f"The phases {', '.join(phase.name for phase in waiting)} wait for each other",
+                "Their dependsOn form a circle.",
+                "Correct dependsOn in nixpacks.toml.",
+            )
+        done.append(ready[0])
+        waiting.remove(ready[0])
+    return done
+
+
+def _command_failed(phase: Phase, command: str, ended: steps.Ended) -> BuildFailed:
+    shown = command if len(command) <= 100 else f"{command[:100]}…"
+    if ended.out_of_memory:
+        return BuildFailed(
+            f"The phase {phase.name} took too much memory",
+            f"`{shown}` was ended: a build may use {steps.MEMORY_MB} MiB.",
+            "Let it use less, or do this work on your machine and commit the result.",
+        )
+    network = "" if phase.network else " It has no network: only the fetch phase does."
+    return BuildFailed(
+        f"The phase {phase.name} failed",
+        f"`{shown}` ended with exit status {ended.status}.",
+        phase.hint or f"Its output above says why.{network}",
+    )

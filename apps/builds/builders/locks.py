@@ -1,0 +1,135 @@
+"""The lock files of Poetry, PDM and Pipenv as requirements with hashes, for uv.
+
+A lock says all: names, versions, markers, hashes. So none of these tools has
+to run (or be kept) on the server: each entry becomes one line of pip's
+requirements format, and uv installs exactly these.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from apps.builds.builders.base import BuildFailed
+from buildpacks.plan import PythonDependencies
+
+MANAGERS = ("poetry", "pdm", "pipenv")
+TRANSLATED = "paas-requirements.txt"
+Table = Mapping[str, Any]
+
+
+def is_open(needs: PythonDependencies) -> bool:
+    """Whether the file names versions loosely (a Pipfile without lock), so that uv must resolve."""
+    return needs.files[0] == "Pipfile"
+
+
+def requirements(needs: PythonDependencies, files: Mapping[str, bytes]) -> str | None:
+    """The lock as requirements; None for managers that uv reads itself.
+
+    Raises:
+        BuildFailed: the lock cannot be read, or is of a format too old.
+    """
+    if needs.manager not in MANAGERS:
+        return None
+    name = needs.files[0]
+    try:
+        lines = list(_lines(name, files))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildFailed(
+            f"{name} could not be read",
+            f"It is not a lock file of a format known here ({error}).",
+            f"Make it anew with a current version of {needs.manager}, and commit it.",
+        ) from None
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    text = files[name].decode()
+    if name == "Pipfile.lock":
+        yield from _pipfile_lock(json.loads(text))
+    elif name == "Pipfile":
+        yield from _pipfile(tomllib.loads(text))
+    elif name == "poetry.lock":
+        yield from _poetry(tomllib.loads(text))
+    else:
+        yield from _pdm(tomllib.loads(text))
+
+
+def _poetry(lock: Table) -> Iterator[str]:
+    """Lock format 2; each package has its own markers since 2.1 (Poetry 2)."""
+    for package in lock["package"]:
+        if package.get("optional") or "main" not in package.get("groups", ["main"]):
+            continue
+        source = package.get("source", {})
+        markers = package.get("markers", "")
+        if isinstance(markers, dict):  # one per group
+            markers = markers.get("main", "")
+        place = _place(source, source.get("resolved_reference", source.get("reference", "")))
+        hashes = [file["hash"] for file in package.get("files", ())]
+        yield _line(package["name"], package["version"], markers, hashes, place)
+
+
+def _pdm(lock: Table) -> Iterator[str]:
+    """Lock format 4: one entry per package, and one more for each set of extras."""
+    for package in lock["package"]:
+        if "default" not in package.get("groups", ["default"]):
+            continue
+        place = (
+            _place({"type": "git", "url": package["git"]}, package["revision"])
+            if ("git" in package)
+            else package.get("url", "")
+        )
+        hashes = [file["hash"] for file in package.get("files", ())]
+        markers = package.get("marker", "")
+        yield _line(package["name"], package["version"], markers, hashes, place)
+
+
+def _pipfile_lock(lock: Table) -> Iterator[str]:
+    for name, package in lock["default"].items():
+        place = (
+            _place({"type": "git", "url": package["git"]}, package["ref"])
+            if "git" in package
+            else package.get("file", "")
+        )
+        version = package.get("version", "").removeprefix("==")
+        markers, hashes = package.get("markers", ""), package.get("hashes", ())
+        yield _line(name, version, markers, hashes, place)
+
+
+def _pipfile(pipfile: Table) -> Iterator[str]:
+    for name, wanted in pipfile.get("packages", {}).items():
+        entry = {"version": wanted} if isinstance(wanted, str) else wanted
+        extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
+        version = entry.get("version", "*")
+        marker = f" ; {entry['markers']}" if entry.get("markers") else ""
+        if "git" in entry:
+            version = f" @ git+{entry['git']}@{entry.get('ref', 'HEAD')}"
+        yield _one_line(f"{name}{extras}{'' if version == '*' else version}{marker}")
+
+
+def _place(source: Table, reference: str) -> str:
+    """The address of a package that comes from no index, as a direct reference."""
+    kind = source.get("type", "")
+    if kind == "git":
+        return f"git+{source['url']}@{reference}"
+    if kind == "url":
+        return str(source["url"])
+    if kind in ("directory", "file"):
+        raise ValueError(f"it names the path {source['url']}, which only the whole tree has")
+    return ""
+
+
+def _line(name: str, version: str, markers: str, hashes: list[str] | tuple[()], place: str) -> str:
+    wanted = f"{name} @ {place}" if place else f"{name}=={version}"
+    marker = f" ; {markers}" if markers else ""
+    proofs = "" if place.startswith("git+") else "".join(f" --hash={one}" for one in hashes)
+    return _one_line(wanted + marker + proofs)
+
+
+def _one_line(text: str) -> str:
+    """A lock is hostile too: a line end would smuggle in pip's options."""
+    if any(char in text for char in "\r\n\\"):
+        raise ValueError("an entry holds a line end or a backslash")
+    return text

@@ -1,0 +1,124 @@
+"""Run one command of a build in the sandbox: streamed, bounded, cancellable."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from apps.builds.builders.base import BuildCancelled, BuildFailed
+from apps.builds.builders.output import Lines
+from paas import sandbox
+from paas.sandbox import Child, Limits, Sandbox, SandboxError
+
+TIME_LIMIT = 15 * 60.0
+"""Seconds that a whole build may take (Heroku's build time limit)."""
+MEMORY_MB = 2048
+FREE_AT_START = 512 * 1024 * 1024
+"""Bytes that must be free on the disk of PAAS_HOME before a build begins."""
+_FREE_AT_LEAST = 256 * 1024 * 1024  # bytes; a build that leaves less is ended
+_TICK = 0.1  # seconds between two looks at the clock, the cancel flag and the disk
+_CHUNK = 65536
+
+LIMITS = Limits(
+    memory_mb=MEMORY_MB, cpu_shares=512, processes=512, file_mb=2048, open_files=8192, nice=10
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `tail` are the last lines it printed."""
+
+    status: int
+    tail: tuple[str, ...]
+    out_of_memory: bool
+
+
+@dataclass
+class Guard:
+    """What a build's commands must not outrun: its time, its disk, its owner's patience."""
+
+    cancel: threading.Event
+    disk: Path
+    seconds: float = TIME_LIMIT
+    _started: float = field(default_factory=time.monotonic)
+
+    def check(self) -> None:
+        """Raises:
+        BuildCancelled: somebody asked for it.
+        BuildFailed: the time or the disk is used up.
+        """
+        if self.cancel.is_set():
+            raise BuildCancelled
+        if time.monotonic() - self._started > self.seconds:
+            raise BuildFailed(
+                f"The build took longer than {self.seconds / 60:.0f} minutes",
+                "It was ended, so that it does not keep the machine from other builds.",
+                "Find the step that hangs in the log above. Do slow work in the release phase "
+                "or in a worker.",
+            )
+        self.check_disk(_FREE_AT_LEAST)
+
+    def check_disk(self, wanted: int) -> None:
+        """Raises BuildFailed when fewer than `wanted` bytes are free."""
+        free = shutil.disk_usage(self.disk).free
+        if free < wanted:
+            raise BuildFailed(
+                f"The disk is nearly full: {free // 1024**2} MiB are free",
+                f"A build needs {wanted // 1024**2} MiB on the disk of {self.disk}.",
+                "Ask the administrator to free space: old apps and builds, or the folder cache, "
+                "which may be deleted.",
+            )
+
+
+def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: Guard) -> Ended:
+    """Run `argv` in `box` to its end, passing on each line it prints.
+
+    Raises:
+        BuildCancelled, BuildFailed: the guard said so; the whole process tree is gone.
+    """
+    guard.check()
+    lines = Lines(emit)
+    try:
+        child = sandbox.start(box, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except SandboxError as error:
+        raise BuildFailed(
+            "The build could not be isolated", str(error), "Run `paas doctor` on the server."
+        ) from None
+    try:
+        _stream(child, lines, guard)
+        status = child.wait()
+    except BaseException:
+        child.kill_tree()
+        raise
+    finally:
+        assert child.stdout is not None
+        child.stdout.close()
+    lines.close()
+    assert status is not None
+    return Ended(status, tuple(lines.tail), child.oom_killed)
+
+
+def _stream(child: Child, lines: Lines, guard: Guard) -> None:
+    """Pass on the output until all writers are gone, looking at the guard in between."""
+    assert child.stdout is not None
+    output = child.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, select.POLLIN)
+    looked = time.monotonic()
+    while True:
+        ready = poll.poll(_TICK * 1000)
+        if not ready or time.monotonic() - looked > _TICK:  # a flood must not hide a cancel
+            guard.check()
+            looked = time.monotonic()
+        if ready:
+            chunk = os.read(output, _CHUNK)
+            if not chunk:
+                return
+            lines.feed(chunk)
