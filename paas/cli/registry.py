@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from paas.cli.coercion import lighten
+
 _MODULES = {
     "apps": ("create", "apps:create", "apps", "apps:info", "apps:destroy", "git:remote", "open"),
     "config": ("config", "config:get", "config:set", "config:unset"),
@@ -50,3 +52,13 @@ class LazyGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _Commands()  # type: ignore[assignment]  # read-only is all typer needs
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [lighten(param) for param in super().get_params(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            for param in command.get_params(ctx):
+                lighten(param)
+        return command
