@@ -165,8 +165,16 @@ class _Way:
     def cache(self) -> Path:
         raise NotImplementedError
 
-    def failed(self, ended: Ended) -> None:
-        raise _failure(self.request, ended)
+    def run(self, box: Sandbox, argv: list[str]) -> bool:
+        """Whether `argv` succeeded; False sends the request another way.
+
+        Raises:
+            BuildFailed: it failed for good.
+        """
+        ended = steps.run(box, argv, self.log.program, self.guard)
+        if ended.status != 0:
+            raise _failure(self.request, ended)
+        return True
 
     def make(self, store: Store, key: str) -> Path | None:
         """The finished environment; None when another way is needed."""
@@ -188,9 +196,7 @@ class _Way:
         _write_inputs(self.request, inputs)
         make_folder(self.cache, self.user)
         for argv in _commands(self.request, self.flags):
-            ended = steps.run(self._box(staging, inputs), argv, self.log.program, self.guard)
-            if ended.status != 0:
-                self.failed(ended)
+            if not self.run(self._box(staging, inputs), argv):
                 return False
         self._compile(staging)
         return True
@@ -248,9 +254,16 @@ class _Shared(_Way):
     def cache(self) -> Path:
         return self.instance.cache / "uv"
 
-    def failed(self, ended: Ended) -> None:
-        if not _NEEDS_BUILD.search("\n".join(ended.tail)):
-            super().failed(ended)
+    def run(self, box: Sandbox, argv: list[str]) -> bool:
+        held: list[str] = []  # a complaint that there is no wheel is none of the user's business
+        ended = steps.run(box, argv, held.append, self.guard)
+        if ended.status != 0 and _NEEDS_BUILD.search("\n".join(ended.tail)):
+            return False
+        for line in held:
+            self.log.program(line)
+        if ended.status != 0:
+            raise _failure(self.request, ended)
+        return True
 
 
 class _Own(_Way):

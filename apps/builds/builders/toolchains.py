@@ -100,10 +100,10 @@ def _candidates() -> Iterator[Path]:
     """Real files of interpreters, each once, in order of preference for the same version."""
     seen = set()
     for path in _named():
-        real = Path(os.path.realpath(path))
-        if real not in seen and real.is_file() and os.access(real, os.X_OK):
+        real = os.path.realpath(path)
+        if real not in seen and os.access(real, os.X_OK):  # False where we may not even look
             seen.add(real)
-            yield real
+            yield Path(real)
 
 
 def _named() -> Iterator[Path]:
@@ -116,7 +116,8 @@ def _named() -> Iterator[Path]:
     managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python"
     pyenv = os.environ.get("PYENV_ROOT") or home / ".pyenv"
     for root in (Path(pyenv) / "versions", Path(managed)):
-        yield from sorted(root.glob("*/bin/python3.*[0-9]"))
+        if os.access(root, os.R_OK | os.X_OK):
+            yield from sorted(root.glob("*/bin/python3.*[0-9]"))
 
 
 @functools.lru_cache(maxsize=256)
