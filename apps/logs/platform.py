@@ -51,11 +51,11 @@ def emit(instance: Instance, app_id: str, source: str, process: str, text: str) 
 
 @contextmanager
 def appending(path: Path) -> Iterator[int]:
-    """A descriptor of `path` that nobody renames away while it is in use."""
+    """A descriptor of `path` that nobody else writes to or renames while it is in use."""
     while True:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH)
+            fcntl.flock(fd, fcntl.LOCK_EX)
             if _is_still(fd, path):
                 yield fd
                 return
@@ -83,7 +83,13 @@ def _encode(source: str, process: str, text: str) -> bytes:
 def _append(app_dir: Path, data: bytes) -> None:
     app_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with appending(app_dir / RAW_NAME) as fd:
-        os.write(fd, data)
+        os.write(fd, data if _ends_with_a_line(fd) else b"\n" + data)
+
+
+def _ends_with_a_line(fd: int) -> bool:
+    """False where a full disk took only the beginning of the last line."""
+    size = os.fstat(fd).st_size
+    return not size or os.pread(fd, 1, size - 1) == b"\n"
 
 
 def _is_still(fd: int, path: Path) -> bool:

@@ -30,7 +30,7 @@ class AccessLog:
 
     def __init__(self, path: Path) -> None:
         self._checkpoint = path.parent / checkpoint.FOLDER / checkpoint.NAME
-        self._follower = Follower(path, None, rotated_by_time)
+        self._follower = Follower(path, rotated_by_time(path))
         self._partial = b""
         # Without a checkpoint, numbers begin above all that were ever given.
         self._number = time.time_ns() // 1_000

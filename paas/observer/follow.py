@@ -41,42 +41,46 @@ class Place:
         return cls(int(data["inode"]), int(data["offset"]), head, int(data["previous"]))
 
 
-Rotated = Callable[[Path], list[Path]]
-"""The renamed predecessors of a file, oldest first."""
+Rotated = Callable[[], list[Path]]
+"""The renamed predecessors of a file that exist, oldest first."""
 
 
-def rotated_by_number(path: Path) -> list[Path]:
+def rotated_by_number(path: Path) -> Rotated:
     """Supervisord's way, and ours: one backup, `<name>.1`."""
     backup = path.with_name(path.name + ".1")
-    return [backup] if backup.exists() else []
+    return lambda: [backup] if backup.exists() else []
 
 
-def rotated_by_time(path: Path) -> list[Path]:
+def rotated_by_time(path: Path) -> Rotated:
     """Caddy's way: `access-2026-11-23T22-31-00.000.log` beside `access.log`."""
-    return sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))
+    return lambda: sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))
 
 
 class Follower:
     """One log file through all its rotations.
 
     Args:
-        place: where to go on; None begins at the oldest file there is.
+        rotated: finds the renamed ones.
+
+    `place` says where to go on; None begins at the oldest file there is.
     """
 
-    def __init__(
-        self, path: Path, place: Place | None = None, rotated: Rotated = rotated_by_number
-    ) -> None:
+    def __init__(self, path: Path, rotated: Rotated) -> None:
         self.path = path
-        self.place = place
+        self.place: Place | None = None
         self._rotated = rotated
 
     def pending(self) -> int:
-        """Bytes that are there and not read yet. One `stat` when nothing was rotated."""
-        try:
-            facts = self.path.stat()
-        except FileNotFoundError:
-            return self._pending_after_rotation()
-        if self.place and facts.st_ino == self.place.inode and facts.st_size >= self.place.offset:
+        """Bytes that are there and not read yet; cheap while nothing was rotated."""
+        facts = _facts(self.path)
+        if (facts is None or not facts.st_size) and not self._rotated():
+            return 0
+        if (
+            facts
+            and self.place
+            and facts.st_ino == self.place.inode
+            and facts.st_size >= self.place.offset
+        ):
             return facts.st_size - self.place.offset
         return self._pending_after_rotation()
 
@@ -109,7 +113,7 @@ class Follower:
         newest = _open(stack, self.path)
         if newest is not None and self._is_at_place(newest):
             return [newest]
-        older = [file for path in self._rotated(self.path) if (file := _open(stack, path))]
+        older = [file for path in self._rotated() if (file := _open(stack, path))]
         if newest is not None and _inode(newest) not in map(_inode, older):
             older.append(newest)
         return older[self._first_unread(older) :]
@@ -149,6 +153,13 @@ class Follower:
             total = sum(map(_size, files))
             at_place = bool(files) and self._is_at_place(files[0])
         return total - self.place.offset if at_place and self.place else total
+
+
+def _facts(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _open(stack: ExitStack, path: Path) -> BinaryIO | None:

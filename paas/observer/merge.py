@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from apps.logs.lines import LineId, LogLine, Message
+from apps.logs.lines import NAME, LineId, LogLine, Message
 from apps.logs.platform import RAW_NAME, rotate
 from apps.logs.store import End, Writer
 from paas.observer import checkpoint
 from paas.observer.budget import BURST_LINES, Budget
-from paas.observer.follow import Follower
+from paas.observer.follow import Follower, rotated_by_number
 from paas.observer.sources import Drops, Source, printed_by, said_by_platform
 from paas.observer.states import Seen
 
@@ -40,7 +40,7 @@ class AppLog:
 
     def __init__(self, app_dir: Path, now: float) -> None:
         self.app_id = app_dir.name
-        self._dir = app_dir
+        self.folder = app_dir
         self._checkpoint = app_dir / checkpoint.FOLDER / checkpoint.NAME
         self._saved = checkpoint.load(self._checkpoint)
         self._away = checkpoint.age(self._checkpoint, time.time())
@@ -58,16 +58,17 @@ class AppLog:
     def close(self) -> None:
         self._writer.close()
 
-    def follow(self, files: Mapping[Path, str], now: float) -> None:
-        """Set which process files there are (path → process).
+    def follow(self, files: dict[Path, str], now: float) -> None:
+        """Set which process files there are: those in our folder, and `files` (path → process).
 
-        A file that is no longer named is read to its end first.
+        The folder alone tells of a one-off that has ended before the runtime
+        was asked. A file that is gone is read to its end first.
         """
-        wanted = {str(path) for path in files} | {str(self._platform)}
-        for key in self._sources.keys() - wanted:
-            if not self._sources[key].follower.pending():
+        wanted = files | _process_files(self.folder)
+        for key in self._sources.keys() - {str(path) for path in wanted}:
+            if key != str(self._platform) and not self._sources[key].follower.pending():
                 del self._sources[key]
-        for path, process in files.items():
+        for path, process in wanted.items():
             if str(path) not in self._sources:
                 self._follow(path, process, now)
 
@@ -111,7 +112,9 @@ class AppLog:
 
     def _follow(self, path: Path, process: str, now: float, *, platform: bool = False) -> None:
         to_message = said_by_platform if platform else printed_by(process)
-        source = Source(Follower(path), process, to_message, now=now, away=self._away)
+        source = Source(
+            Follower(path, rotated_by_number(path)), process, to_message, now=now, away=self._away
+        )
         saved = (self._saved.get("sources") or {}).get(str(path))
         if saved is not None:
             try:
@@ -135,6 +138,11 @@ class AppLog:
         place = source.follower.place
         if place and place.offset > PLATFORM_RAW_BYTES and not source.follower.pending():
             rotate(self._platform)
+
+
+def _process_files(folder: Path) -> dict[Path, str]:
+    files = {path: path.stem for path in folder.glob("*.raw") if path.name != RAW_NAME}
+    return {path: process for path, process in files.items() if NAME.fullmatch(process)}
 
 
 def _end(saved: Mapping[str, Any] | None) -> End | None:

@@ -57,6 +57,7 @@ class Publisher:
         self._gone: set[str] = set()
         self._work = asyncio.Event()
         self._away = False
+        self._swept = False
 
     def put(self, app_id: str, lines: Iterable[LogLine]) -> None:
         """Queue lines that are in the file already; never waits."""
@@ -106,6 +107,9 @@ class Publisher:
 
     async def _send_all(self) -> None:
         await self._redis.ping()  # connects anew where it must, before we ask what is current
+        if not self._swept:
+            await self._find_orphans()
+            self._swept = True
         for app_id in [*self._gone]:
             await self._redis.delete(stream_of(app_id))
             self._current.discard(app_id)
@@ -114,6 +118,13 @@ class Publisher:
             if app_id not in self._current:
                 await self._catch_up(app_id, queue)
             await self._send(app_id, queue)
+
+    async def _find_orphans(self) -> None:
+        """Streams of apps that were removed while no observer ran."""
+        async for key in self._redis.scan_iter(stream_of("*")):
+            app_id = str(key).removeprefix(stream_of(""))
+            if not (self._app_logs / app_id).is_dir():
+                self._gone.add(app_id)
 
     async def _send(self, app_id: str, queue: deque[LogLine]) -> None:
         while queue:

@@ -80,12 +80,10 @@ def message_of(entry: Entry, process: str) -> Message:
 
 
 def _outcome(fields: Mapping[str, Any]) -> str:
-    code = _plain(fields.get("code"))
-    if not code and fields.get("status") == _CLIENT_CLOSED:
+    if fields.get("status") == _CLIENT_CLOSED:
         return f'sock=client at=warning code=H27 desc="{DESCRIPTIONS["H27"]}"'
-    if not code:
-        return "at=info"
-    return f'at=error code={code} desc="{DESCRIPTIONS.get(code, "Error")}"'
+    code = _plain(fields.get("code"))
+    return f'at=error code={code} desc="{DESCRIPTIONS.get(code, "Error")}"' if code else "at=info"
 
 
 def _plain(value: object) -> str:

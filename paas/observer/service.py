@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from asyncio import FIRST_COMPLETED
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -19,12 +20,15 @@ from paas.observer.states import Seen
 from paas.observer.watch import Observed, View, Watcher
 
 BUSY_SECONDS = 0.05
-IDLE_SECONDS = 0.15
+IDLE_SECONDS = 0.1
 BUSY_FOR_SECONDS = 2.0
 """The pause between two passes, and for how long after a line it stays short."""
 HEARTBEAT_SECONDS = 2.0
 BLOCKED_SECONDS = 1.0
 """How long an app whose log cannot be written (disk full) is left alone."""
+
+MTIME_STEP_NS = 100_000_000
+"""A folder that changed so recently may change again without its time changing."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +67,12 @@ class Observer:
                 last_line = now
             self._heartbeat(now)
             pause = BUSY_SECONDS if now - last_line < BUSY_FOR_SECONDS else IDLE_SECONDS
-            await asyncio.wait([stopping], timeout=pause)
-        for task in helpers:
-            task.cancel()
+            await asyncio.wait([stopping, *helpers], timeout=pause, return_when=FIRST_COMPLETED)
+            for helper in helpers:
+                if helper.done():
+                    helper.result()  # it never ends but by an error: end with it, and begin anew
+        for helper in helpers:
+            helper.cancel()
         self.step(time.monotonic())
         await self._publisher.close()
         for log in self._logs.values():
@@ -131,7 +138,8 @@ class Observer:
     def _pass(self, log: AppLog, now: float) -> bool:
         if now < self._blocked.get(log.app_id, now):
             return False
-        if self._has_changed(self._instance.app_logs / log.app_id):
+        if self._has_changed(log.folder):
+            log.follow(self._view.files.get(log.app_id, {}), now)
             self._watcher.hurry()
         try:
             if not self._blocked.pop(log.app_id, None):
@@ -146,14 +154,15 @@ class Observer:
 
     def _block(self, log: AppLog, now: float, error: OSError) -> None:
         self._blocked[log.app_id] = now + BLOCKED_SECONDS
-        logger.warning("the log of app %s cannot be written, will try again: %s", log.app_id, error)
+        logger.warning("the log of app %s cannot be kept, will try again: %s", log.app_id, error)
 
     def _has_changed(self, folder: Path) -> bool:
         try:
             mtime = folder.stat().st_mtime_ns
         except FileNotFoundError:
             mtime = 0
-        if self._changed.get(folder, 0) == mtime:
+        settled = time.time_ns() - mtime > MTIME_STEP_NS
+        if settled and self._changed.get(folder, 0) == mtime:
             return False
         self._changed[folder] = mtime
         return mtime != 0

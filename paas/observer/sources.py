@@ -100,13 +100,13 @@ class Source:
 
     def take(self, now: float) -> list[Message]:
         """The messages that are there, at most a pass's worth."""
+        note = self.drops.note(now)
         if self.follower.pending():
             self.drops.lines += skip_backlog(self.follower)
             raws = self._read(now)
         else:
             raws = self._stale_partial(now)
-        messages = [m for raw in raws if (m := self._to_message(raw)) is not None]
-        return self.drops.note(now) + messages
+        return note + [m for raw in raws if (m := self._to_message(raw)) is not None]
 
     def _read(self, now: float) -> list[bytes]:
         data = self.follower.read(READ_BYTES)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from paas.runtimes.base import LogSource, ProcessStatus, RouteTable, RuntimeFailure
+from paas.runtimes.base import LogSource, ProcessStatus, RouteTable
 
 LOOK_SECONDS = 1.0
 HURRIED_SECONDS = 0.1
@@ -40,7 +40,7 @@ class View:
 
     taken: float = 0.0
     statuses: Mapping[str, list[ProcessStatus]] = field(default_factory=dict)
-    files: Mapping[str, Mapping[Path, str]] = field(default_factory=dict)
+    files: Mapping[str, dict[Path, str]] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[int, str] = field(default_factory=dict)
 
@@ -53,6 +53,7 @@ class Watcher:
         self._runtime = runtime
         self._ports: Mapping[int, str] = {}
         self._hurry = asyncio.Event()
+        self._failure = ""  # told once, not each second
 
     def hurry(self) -> None:
         """Look again soon: something was met that the view does not know."""
@@ -61,14 +62,21 @@ class Watcher:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            try:
-                self.view = await asyncio.to_thread(self.look)
-            except (RuntimeFailure, OSError) as error:
-                logger.warning("the runtime cannot be looked at: %s", error)
+            await self._look_once()
             await asyncio.sleep(HURRIED_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), LOOK_SECONDS - HURRIED_SECONDS)
             self._hurry.clear()
+
+    async def _look_once(self) -> None:
+        try:
+            self.view = await asyncio.to_thread(self.look)
+            self._failure = ""
+        except Exception as error:  # whatever ails the runtime, the logs must go on
+            failure = f"{type(error).__name__}: {error}"
+            if failure != self._failure:
+                logger.warning("the runtime cannot be looked at: %s", failure)
+            self._failure = failure
 
     def look(self) -> View:
         taken = time.time()

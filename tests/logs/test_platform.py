@@ -55,6 +55,13 @@ def test_what_cannot_be_written_is_reported_and_stops_nobody(
     assert "a log line of paas[api] is lost" in caplog.text
 
 
+def test_a_line_cut_by_a_full_disk_does_not_swallow_the_next(instance: Instance) -> None:
+    emit(instance, "a1", "paas", "api", "first")
+    raw(instance).write_bytes(raw(instance).read_bytes()[:-3])
+    emit(instance, "a1", "paas", "api", "second")
+    assert [line.text for line in said(raw(instance))] == ["fir", "second"]
+
+
 def test_lines_written_during_rotations_are_in_some_file_whole(instance: Instance) -> None:
     def write(number: int) -> None:
         for i in range(100):

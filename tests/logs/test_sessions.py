@@ -78,7 +78,7 @@ def session(api: Callable[..., Any], alice: User, log: Log) -> Callable[..., str
     def make(**body: Any) -> str:
         status, answer = api(alice)("POST", "/apps/hello/log-sessions", body)
         assert status == 201, answer
-        return urlsplit(answer["logplex_url"]).path
+        return str(urlsplit(answer["logplex_url"]).path)
 
     return make
 

@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
         return write(fd, data[: room.pop()])
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "write", short_of_room)
+        patch.setattr(os, "write", short_of_room)
         with pytest.raises(OSError, match="No space"):
             writer.append([said("lost?")], ms=2)
     writer.append([said("after")], ms=3)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -37,7 +38,7 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
-    def client(self) -> redis.Redis:
+    def client(self) -> Any:
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
     def _answers(self) -> bool:
