@@ -20,7 +20,6 @@ from paas.runtimes.local.frontdoor import caddy_config
 from paas.runtimes.local.supervisor import write_supervisor_config
 
 PATIENCE = 30.0
-TOOLS = Path(sys.executable).parent
 
 
 def free_port() -> int:
@@ -57,14 +56,15 @@ class World:
 
     def start_supervisord(self) -> None:
         config = write_supervisor_config(self.instance)
-        self.supervisord = self._spawn(str(TOOLS / "supervisord"), "-c", str(config))
+        module = ("-m", "supervisor.supervisord")
+        self.supervisord = self._spawn(sys.executable, *module, "-c", str(config))
         eventually(lambda: _connects(self.instance.apps_supervisor_socket))
 
     def start_caddy(self) -> None:
         self.instance.router_log.parent.mkdir(parents=True, exist_ok=True)
         config = self.root / "caddy.json"
         config.write_text(json.dumps(caddy_config(self.instance)))
-        self.caddy = self._spawn(str(TOOLS / "caddy"), "run", "--config", str(config))
+        self.caddy = self._spawn(_caddy(), "run", "--config", str(config))
         eventually(lambda: _status(self) is not None)
 
     def stop(self) -> None:
@@ -91,6 +91,14 @@ class World:
             connection.request(method, path, headers={"Host": host, **headers})
             response = connection.getresponse()
             return response.status, response.read().decode()
+
+
+def _caddy() -> str:
+    """Beside this interpreter, where the wheel puts it, else on PATH."""
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    found = shutil.which("caddy", path=tools)
+    assert found is not None
+    return found
 
 
 def _connects(path: Path) -> bool:

@@ -30,6 +30,7 @@ STEADY = 0.25
 FIRST_ANSWER = 10.0
 """Seconds a web process may take to answer the first request; then being up is enough."""
 _POLL = 0.01
+_AFTERLIFE = 1.0
 _OUTPUT_LINES = 20
 
 
@@ -176,7 +177,7 @@ class Gate:
             NotHealthy, PortTaken: always one of them.
         """
         port = self.candidate.record.port
-        if port is not None and sockets.in_use(port):
+        if port is not None and _stays_in_use(port):
             raise PortTaken
         limit = self.candidate.process.size.memory_mb
         reason, hint = explain_end(self._exit_status(), self.candidate.box, limit)
@@ -274,6 +275,16 @@ def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _stays_in_use(port: int) -> bool:
+    """Whether others listen there: those inside outlive bubblewrap's end by a moment."""
+    deadline = time.monotonic() + _AFTERLIFE
+    while sockets.in_use(port):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_POLL)
+    return False
 
 
 def _pidfd(pid: int) -> int | None:
