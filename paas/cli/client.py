@@ -89,7 +89,7 @@ class Panel:
         where = self.target.parts
         url = where._replace(path=where.path + _join(path))
         with _exchange(url, method, sent, data, TIMEOUT) as response:
-            return _decode(response)
+            return _decode(response, _origin(url))
 
     @contextmanager
     def stream(
@@ -105,9 +105,13 @@ class Panel:
             raise CliError("The panel gave an address that is none for its stream.")
         with _exchange(parts, "GET", dict(headers or {}), None, STREAM_TIMEOUT) as response:
             if response.status != 200:
-                _decode(response)
+                _decode(response, _origin(parts))
                 raise CliError(f"The stream answered {response.status}.")
-            yield _chunks(response)
+            yield _chunks(response, _origin(parts))
+
+
+def _origin(url: SplitResult) -> str:
+    return f"{url.scheme}://{url.netloc}"
 
 
 def _join(path: tuple[str, ...]) -> str:
@@ -122,12 +126,11 @@ def _exchange(
     url: SplitResult, method: str, headers: dict[str, str], data: bytes | None, timeout: float
 ) -> Iterator[http.client.HTTPResponse]:
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    origin = f"{url.scheme}://{url.netloc}"
     address = url.path + (f"?{url.query}" if url.query else "")
     headers["User-Agent"] = "paas-cli"
     connection = kind(url.hostname or "", url.port, timeout=timeout)
     try:
-        with _as_cut(origin, timeout):
+        with _as_cut(_origin(url), timeout):
             connection.request(method, address or "/", body=data, headers=headers)
             response = connection.getresponse()
         with response:
@@ -155,17 +158,17 @@ def _as_cut(origin: str, timeout: float) -> Iterator[None]:
         ) from error
 
 
-def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def _chunks(response: http.client.HTTPResponse, origin: str) -> Iterator[bytes]:
     while True:
-        with _as_cut("this address", STREAM_TIMEOUT):
+        with _as_cut(origin, STREAM_TIMEOUT):
             chunk = response.read1(65536)
         if not chunk:
             return
         yield chunk
 
 
-def _decode(response: http.client.HTTPResponse) -> Answer:
-    with _as_cut("this address", TIMEOUT):
+def _decode(response: http.client.HTTPResponse, origin: str) -> Answer:
+    with _as_cut(origin, TIMEOUT):
         raw = response.read()
     try:
         body = json.loads(raw) if raw else None

@@ -85,8 +85,10 @@ def show_table(rows: Sequence[Sequence[object]]) -> None:
 
 
 def show_facts(facts: dict[str, object]) -> None:
-    """`Name:   value` lines, the values in one column."""
-    show_table([(f"{name}:", value) for name, value in facts.items()])
+    """`Name: value` lines as they are, the values in one column."""
+    width = max(map(len, facts), default=0) + 1
+    for name, value in facts.items():
+        say(f"{name + ':':{width}} {'' if value is None else value}".rstrip())
 
 
 def _one_line(cell: object) -> str:

@@ -37,7 +37,8 @@ def panel_and_app(app: str | None) -> tuple[Panel, str]:
         CliError: there is no panel, or nothing names an app.
     """
     target = find_target()
-    return Panel(target), app or default_app(target) or _missing()
+    name = (default_app(target) or _missing()) if app is None else app  # -a "" is no default
+    return Panel(target), name
 
 
 def default_app(target: Target) -> str | None:

@@ -117,7 +117,7 @@ def info(name: Name = None, app: App = None, json: Json = False) -> None:
 
     Example: paas apps:info -a hello
     """
-    client, wanted = panel_and_app(name or app)
+    client, wanted = panel_and_app(app if name is None else name)
     found = client.get("apps", wanted)
     if json:
         return show_json(found)

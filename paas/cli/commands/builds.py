@@ -98,11 +98,12 @@ def _show_plan(plan: dict[str, Any]) -> None:
     if not plan:
         return
     say("\n=== Plan")
-    pins = plan.get("pins") or {}
+    pins = [f"{pin['tool']} {pin['spec'] or 'newest'}" for pin in plan.get("pins") or []]
     show_facts(
         {
-            "Provider": plan.get("provider") or "-",
-            "Versions": ", ".join(f"{name} {pin}" for name, pin in pins.items()) or "-",
+            "Language": plan.get("name") or "-",
+            "Versions": ", ".join(pins) or "-",
+            "Start from": plan.get("processes_from") or "-",
         }
     )
     processes = plan.get("processes") or {}
@@ -118,12 +119,7 @@ def _show_phases(phases: list[dict[str, Any]]) -> None:
 
 
 def _phase(phase: dict[str, Any]) -> list[object]:
-    seconds = phase.get("seconds")
-    return [
-        phase.get("name") or "?",
-        "" if seconds is None else f"{seconds:.2f} s",
-        "cached" if phase.get("cached") else "",
-    ]
+    return [phase["name"], f"{phase['seconds']:.2f} s"]
 
 
 @commands.command("builds:output")

@@ -108,5 +108,4 @@ def _change(client: Panel, app: str, doing: str, changes: dict[str, str | None])
 
 
 def _show(variables: dict[str, Any], keys: list[str]) -> None:
-    if keys:
-        show_facts({key: variables[key] for key in keys})
+    show_facts({key: variables[key] for key in keys})

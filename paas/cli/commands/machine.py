@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 
 from paas.cli.console import say
+from paas.cli.errors import CliError
 from paas.cli.options import Json, new_group
 
 commands = new_group()
@@ -22,7 +25,9 @@ def doctor(json: Json = False) -> None:
 
     Example: paas doctor
     """
-    raise typer.Exit(import_module("paas.launcher.doctor").main(json))
+    with _told():
+        code = import_module("paas.launcher.doctor").main(json)
+    raise typer.Exit(code)
 
 
 @commands.command("backup")
@@ -31,7 +36,8 @@ def backup(file: File) -> None:
 
     Example: paas backup paas.tar
     """
-    import_module("paas.launcher.backup").backup(file)
+    with _told():
+        import_module("paas.launcher.backup").backup(file)
     say(f"Saved to {file}.")
 
 
@@ -41,5 +47,19 @@ def restore(file: File) -> None:
 
     Example: paas restore paas.tar
     """
-    import_module("paas.launcher.backup").restore(file)
+    with _told():
+        import_module("paas.launcher.backup").restore(file)
     say(f"Restored from {file}. Start it: make up")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the launcher refuses is the user's to know, in its own words."""
+    from paas.launcher.errors import LaunchError
+
+    try:
+        yield
+    except LaunchError as error:
+        raise CliError(str(error)) from error
+    except OSError as error:
+        raise CliError(f"{error.filename or 'A file'}: {error.strerror or error}.") from error
