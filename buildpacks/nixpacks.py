@@ -41,6 +41,10 @@ _LISTS = {
 _PHASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _TOP = frozenset({"providers", "variables", "phases", "start"})
+_OWN_INSTALL = (
+    "The dependencies are installed without a command of yours: delete phases.install.cmds from "
+    '{file}, or begin it with "...", to have that done.'
+)
 Lists = dict[str, tuple[str, ...]]
 
 
@@ -133,9 +137,15 @@ def _without_default_install(plan: Plan, overrides: Overrides) -> Plan:
     commands = overrides.phases.get("install", {}).get("commands")
     if plan.python is None or commands is None or not _HOLES.isdisjoint(commands):
         return plan
-    note = f"Dependencies are installed by the commands of {overrides.file}"
+    note = f"Dependencies are installed by the commands of {overrides.file} alone"
     python = replace(plan.python, manager="none", files=(), extra=(), project=False)
-    return replace(plan, python=python, notes=(*plan.notes, note))
+    phases = tuple(
+        replace(phase, hint=_OWN_INSTALL.format(file=overrides.file))
+        if phase.name == "install"
+        else phase
+        for phase in plan.phases
+    )
+    return replace(plan, python=python, phases=phases, notes=(*plan.notes, note))
 
 
 def _sorted(phases: Mapping[str, Phase], file: str) -> tuple[Phase, ...]:

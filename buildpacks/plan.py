@@ -87,9 +87,9 @@ class PythonDependencies:
     "pyproject" or "none"; `files` are the lock and its companions, the first
     one being the one that decides. `extra` are requirements the plan adds
     (a server the framework needs and the app does not list). `project` says
-    that the tree itself is installed as well (it is a package, or the
-    requirements name a path in it): then the result belongs to this tree
-    alone and cannot be shared by the lock's contents.
+    that installing needs the whole tree (it is a package itself, or a path in
+    it is a dependency): then the result belongs to this tree alone and cannot
+    be shared by the lock's contents.
     """
 
     manager: str

@@ -16,10 +16,12 @@ from buildpacks.tree import SourceTree
 
 MANAGE = "manage.py"
 MAX_SETTINGS = 20  # files of a settings package that are read
-_SETTINGS_MODULE = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+_SETTINGS_MODULE = re.compile(r"""DJANGO_SETTINGS_MODULE["']\]?\s*[,=]\s*["']([\w.]+)["']""")
 _WSGI = re.compile(r"""^\s*WSGI_APPLICATION\s*=\s*["']([\w.]+)\.(\w+)["']""", re.MULTILINE)
 # what an app must find in its environment even for collectstatic, because no default is given
-_NEEDS = re.compile(r"""[(\[]\s*["'](\w*SECRET_KEY\w*|DATABASE_URL)["']\s*[)\]]""", re.ASCII)
+_NEEDS = re.compile(
+    r"""(?<!get)(?<!getenv)[(\[]\s*["'](\w*SECRET_KEY\w*|DATABASE_URL)["']\s*[)\]]""", re.ASCII
+)
 _ENV_DB = re.compile(r"\benv\.db(?:_url)?\(\s*\)")
 _PLACEHOLDERS = {"DATABASE_URL": "sqlite://:memory:"}
 _SECRET = "for-this-build-only-and-thrown-away-0123456789-abcdefghij"  # noqa: S105 - no secret

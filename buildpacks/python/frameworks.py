@@ -19,7 +19,8 @@ from buildpacks.tree import SourceTree
 # where people put the application object, most usual first
 _FILES = ("app", "main", "wsgi", "asgi", "server", "application", "run", "api", "index")
 _FOLDERS = ("app", "src", "api", "backend", "server")
-MAX_SOURCE = 256 * 1024
+MAX_SOURCE = 256 * 1024  # bytes
+MAX_PACKAGES = 50
 _BIND = "0.0.0.0:$PORT"
 # `x = Flask(`, `app = create(`, `from x import app`
 _OBJECT = (
@@ -73,7 +74,7 @@ def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
     """
     objects = re.compile(_OBJECT.format(kinds=kinds), re.MULTILINE)
     factories = re.compile(rf"^def ({factory})\(", re.MULTILINE) if factory else None
-    for module, path in _places():
+    for module, path in _places(tree):
         if not 0 < tree.size(path) <= MAX_SOURCE:
             continue
         source = tree.read(path) or ""
@@ -84,11 +85,14 @@ def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
     return None
 
 
-def _places() -> Iterator[tuple[str, str]]:
-    """(module, path) of every usual place."""
+def _places(tree: SourceTree) -> Iterator[tuple[str, str]]:
+    """(module, path) of every usual place, then of the packages at the top."""
     for name in _FILES:
         yield name, f"{name}.py"
     for folder in _FOLDERS:
         yield folder, f"{folder}/__init__.py"
         for name in _FILES:
             yield f"{folder}.{name}", f"{folder}/{name}.py"
+    for folder in tree.folders()[:MAX_PACKAGES]:
+        if folder.isidentifier():
+            yield folder, f"{folder}/__init__.py"

@@ -132,7 +132,7 @@ def _from_pyproject(tree: SourceTree, project: Project, manager: str) -> Install
     else:
         _refuse_stale(tree, manager, lock, project.plain_names)
         files = (lock, PYPROJECT)
-    dependencies = PythonDependencies(manager, files, project=project.is_package)
+    dependencies = PythonDependencies(manager, files, project=project.needs_tree)
     return Installation(dependencies, project.names, warnings)
 
 

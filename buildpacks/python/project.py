@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,23 @@ class Project:
         return "build-system" in self.pyproject
 
     @cached_property
+    def needs_tree(self) -> bool:
+        """Whether installing needs more of the tree than the lock: itself, or a path in it."""
+        return self.is_package or self._has_workspace or any(map(_is_local, self._sources()))
+
+    @property
+    def _has_workspace(self) -> bool:
+        uv = self.tool.table("uv")
+        return uv is not None and "workspace" in uv
+
+    def _sources(self) -> Iterator[object]:
+        """Where uv and Poetry are told to take dependencies from."""
+        uv = self.tool.table("uv")
+        sources = uv.table("sources") if uv is not None else None
+        yield from sources.data.values() if sources is not None else ()
+        yield from self._poetry.data.values() if self._poetry is not None else ()
+
+    @cached_property
     def requires_python(self) -> tuple[str, str] | None:
         """The specifier and the key it stands at."""
         if self._project is not None:
@@ -113,6 +131,13 @@ def _unconditional(pipfile: Table | None) -> frozenset[str]:
     return frozenset(
         str(canonicalize_name(name)) for name, value in packages.data.items() if value == "*"
     )
+
+
+def _is_local(source: object) -> bool:
+    """Whether a source, or one of several alternatives, is a path or a workspace member."""
+    if isinstance(source, list):
+        return any(_is_local(one) for one in source)
+    return isinstance(source, dict) and ("path" in source or "workspace" in source)
 
 
 def _poetry_specifier(text: str) -> str:

@@ -80,12 +80,15 @@ def test_only_what_the_settings_cannot_do_without_is_made_up(make_tree: MakeTree
         "DATABASES = {'default': env.db()}\n"
         "STRIPE = env('STRIPE_SECRET_KEY', default='')\n"
         "X = os.getenv('MAIL_URL')\n"
+        "S3 = os.getenv('S3_SECRET_KEY') or os.environ.get('S4_SECRET_KEY')\n"
     )
     command = _build(_planned(make_tree, {"shop/settings.py": settings}))
     assert "DJANGO_SECRET_KEY=" in command
     assert 'DATABASE_URL="${DATABASE_URL:-sqlite://:memory:}"' in command
     assert "STRIPE" not in command
     assert "MAIL_URL" not in command
+    assert "S3" not in command
+    assert "S4" not in command
 
 
 def test_the_sample_collects_its_static_files(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def _web(made: Plan) -> str | None:
         ("app.py", "def create_app(config=None):\n    return 1\n", "'app:create_app()'"),
         ("app/__init__.py", "def create_app():\n    app = Flask(__name__)\n", "'app:create_app()'"),
         ("src/main.py", "app = Flask(__name__)\n", "src.main:app"),
+        ("flaskr/__init__.py", "def create_app():\n    pass\n", "'flaskr:create_app()'"),
     ],
 )
 def test_flask(make_tree: MakeTree, path: str, source: str, target: str) -> None:

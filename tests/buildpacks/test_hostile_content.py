@@ -38,8 +38,9 @@ _json = st.recursive(
     max_leaves=10,
 )
 _words = st.sampled_from(
-    ["env", "web", "phases", "build", "cmds", "start", "cmd", "formation", "healthchecks", "path"]
-    + ["scripts", "default", "_meta", "requires", "variables", "providers", "type", "dependsOn"]
+    ("env", "web", "phases", "build", "cmds", "start", "cmd", "formation", "healthchecks", "path")
+) | st.sampled_from(
+    ("scripts", "default", "_meta", "requires", "variables", "providers", "type", "dependsOn")
 )
 _shaped = st.recursive(
     _json, lambda inner: st.dictionaries(_words, inner | st.lists(inner, max_size=2), max_size=4)

@@ -132,7 +132,8 @@ def test_a_lock_that_uv_made_is_in_step(make_tree: MakeTree) -> None:
         [find_uv_bin(), "lock", "--offline"], cwd=tree.root, check=True, capture_output=True
     )
     made = plan(make_tree({}))
-    assert made.python == PythonDependencies("uv", ("uv.lock", "pyproject.toml"))
+    files = ("uv.lock", "pyproject.toml")
+    assert made.python == PythonDependencies("uv", files, project=True)  # lib is in the tree
 
 
 @pytest.mark.parametrize(
@@ -142,11 +143,14 @@ def test_a_lock_that_uv_made_is_in_step(make_tree: MakeTree) -> None:
         ("", False),
         ("[build-system]\nrequires = []\n[tool.uv]\npackage = false\n", False),
         ("[tool.uv]\npackage = true\n", True),
+        ('[tool.uv.sources]\nx = { path = "x" }\n', True),
+        ("[tool.uv.sources]\nx = [{ workspace = true }]\n", True),
+        ('[tool.uv.sources]\nx = { git = "https://git.example/x" }\n', False),
+        ('[tool.uv.workspace]\nmembers = ["a"]\n', True),
+        ('[tool.poetry.dependencies]\nx = { path = "x" }\n', True),
     ],
 )
-def test_whether_the_tree_itself_is_installed(
-    make_tree: MakeTree, text: str, project: bool
-) -> None:
+def test_whether_installing_needs_the_tree(make_tree: MakeTree, text: str, project: bool) -> None:
     files: dict[str, str | bytes] = {"uv.lock": "", "pyproject.toml": PROJECT + text}
     made = plan(make_tree(PROCFILE | files))
     assert made.python is not None

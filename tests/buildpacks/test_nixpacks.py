@@ -95,6 +95,7 @@ def test_install_commands_without_a_hole_replace_the_installation(make_tree: Mak
     assert install is not None
     assert install.network
     assert install.files == ()
+    assert "nixpacks.toml" in install.hint
 
 
 def test_install_commands_with_a_hole_come_on_top(make_tree: MakeTree) -> None:
