@@ -39,7 +39,7 @@ def test_attributes_neither_drop_nor_rewrite_files(alice: Person, panel: FakePan
         "wide.txt": b"plain\n",
         "filtered.txt": b"as it is\n",
     }
-    alice.remote(app).commit(**files)
+    alice.remote(app).commit("Files", **files)
     # Past the work tree, where git would apply them already.
     for name, text in ((".gitattributes", ATTRIBUTES), ("sub/.gitattributes", "* export-ignore\n")):
         blob = alice.make_object("blob", text.encode())

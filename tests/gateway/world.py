@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from paas.instance import Instance
 from tests.gateway.panel import INTERNAL_TOKEN, TOKEN, App
 
-PATIENCE = 60.0  # seconds; generous, a bound and no measure
+PATIENCE = 12.0  # seconds; generous, a bound and no measure
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -181,6 +182,7 @@ class Person:
             env=self.environ | environ,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     @property
@@ -196,6 +198,12 @@ class Person:
             "GIT_COMMITTER_NAME": "Alice",
             "GIT_COMMITTER_EMAIL": "alice@example.com",
         }
+
+
+def leave(push: subprocess.Popen[str], number: signal.Signals) -> None:
+    """End a push as a terminal does: git and the helper that holds the connection."""
+    os.killpg(push.pid, number)
+    push.communicate(timeout=PATIENCE)
 
 
 def refs(app: App) -> dict[str, str]:
