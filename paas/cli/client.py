@@ -19,6 +19,7 @@ from paas.cli.target import HOW_TO_SIGN_IN, Target
 TIMEOUT = 60.0  # seconds; a second writer waits up to 30 s inside the panel
 STREAM_TIMEOUT = 60.0  # seconds of silence; the panel sends a sign of life every 10
 _PAGES = 1000
+_ABSENT = (502, 503, 504)  # a front door speaks, not the panel, which always explains
 
 _ACCEPT = "application/vnd.heroku+json; version=3"
 
@@ -180,6 +181,11 @@ def _decode(response: http.client.HTTPResponse, origin: str) -> Answer:
                 "Check PAAS_URL.",
             ) from None
     headers = {name.lower(): value for name, value in response.getheaders()}
+    if response.status in _ABSENT and body is None:
+        raise ConnectionCut(
+            f"The front door at {origin} answered {response.status}: the panel is not behind it.",
+            "Try again in a moment; it may be starting.",
+        )
     if not 200 <= response.status < 300:
         raise _refusal(response.status, body)
     return Answer(response.status, headers, body)
@@ -191,6 +197,4 @@ def _refusal(status: int, body: Any) -> ApiError:
     hint = HOW_TO_SIGN_IN if status == 401 else ""
     if not hint and facts.get("url"):
         hint = f"See {facts['url']}"
-    if not hint and status >= 500 and not facts:
-        hint = "Try again in a moment; the panel may be starting."
     return ApiError(status, str(facts.get("id") or "unknown"), message, hint)

@@ -105,7 +105,7 @@ def test_bytes_that_are_no_text(paas: Run, panel: FakePanel) -> None:
     [
         (Reply({"id": "forbidden", "message": "Not yours."}, 403), "Error: Not yours."),
         (Reply({"id": "unauthorized", "message": "No."}, 401), "PAAS_TOKEN"),
-        (Reply(raw=b"<html>", status=502), "answered 502"),
+        (Reply(raw=b"<html>", status=502), "answered 502: the panel is not behind it"),
         (Reply(raw=b"<html>"), "is not JSON"),
         (Reply({"id": "x", "message": "a\x1b[31m\x07b"}, 422), "Error: ab"),
     ],

@@ -62,6 +62,22 @@ def test_an_expired_session_is_opened_anew(paas: Run, panel: FakePanel) -> None:
     assert len(panel.bodies(SESSIONS)) == 2
 
 
+def test_tail_outlives_a_restart_of_the_panel(
+    panel: FakePanel, environment: dict[str, str], tmp_path: Path
+) -> None:
+    panel.on(
+        "GET /streams/logs/1",
+        Reply(chunks=[_event("1-0", "a")]),
+        Reply(raw=b"", status=502),
+        Reply(chunks=[_event("2-0", "b")]),
+    )
+    process = _tail(environment, tmp_path)
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in "ab"] == [f"{LINE}a\n", f"{LINE}b\n"]
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == ""
+
+
 def test_lines_cannot_command_the_terminal(paas: Run, panel: FakePanel) -> None:
     hostile = "\x1b[2Jcl\x1b]0;title\x07ear\u202e\x9b31m"
     panel.on("GET /streams/logs/1", Reply(chunks=[_event("1-0", hostile)]))

@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 
 from paas.cli.main import main
+from paas.launcher.archive import Manifest
+from paas.launcher.backup import Restored
 from paas.launcher.errors import LaunchError
 
 
@@ -37,11 +39,21 @@ def test_doctor_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_backup_and_restore_get_the_file(
     monkeypatch: pytest.MonkeyPatch, backup: ModuleType
 ) -> None:
-    seen: list[Path] = []
-    backup.backup = backup.restore = seen.append  # type: ignore[attr-defined]
-    assert _run(monkeypatch, "backup", "a.tar") == 0
-    assert _run(monkeypatch, "restore", "b.tar") == 0
-    assert seen == [Path("a.tar"), Path("b.tar")]
+    seen: list[tuple[Path, dict[str, bool]]] = []
+    manifest = Manifest(1, "0.1.0", "2026-11-23", "/home", "sqlite", artifacts=True)
+
+    def save(path: Path, **how: bool) -> Manifest:
+        seen.append((path, how))
+        return manifest
+
+    def load(path: Path, **how: bool) -> Restored:
+        seen.append((path, how))
+        return Restored(manifest, None)
+
+    backup.backup, backup.restore = save, load  # type: ignore[attr-defined]
+    assert _run(monkeypatch, "backup", "a.tar", "--artifacts") == 0
+    assert _run(monkeypatch, "restore", "b.tar", "--json") == 0
+    assert seen == [(Path("a.tar"), {"artifacts": True}), (Path("b.tar"), {"force": False})]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +65,7 @@ def test_refusals_are_texts(
     backup: ModuleType,
     error: Exception,
 ) -> None:
-    def refuse(_: Path) -> None:
+    def refuse(_: Path, **__: bool) -> None:
         raise error
 
     backup.backup = refuse  # type: ignore[attr-defined]

@@ -64,9 +64,10 @@ class _Session:
         self._quiet = 0  # attempts since the last event
 
     def events(self) -> Iterator[sse.Event]:
-        url = self._open()
+        url: str | None = self._open()
         while True:
             try:
+                url = url or self._open()
                 yield from self._read(url)
                 if not self._wanted["tail"]:
                     return
@@ -74,9 +75,9 @@ class _Session:
                 if not self._wanted["tail"] and self._quiet >= _ATTEMPTS:
                     raise
             except ApiError as error:
-                if error.status not in _EXPIRED or self._quiet > 1:
+                if error.status not in _EXPIRED or url is None:
                     raise
-                url = self._open()
+                url = None
             self._pause()
 
     def _open(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from paas.cli.console import say
+from paas.cli.console import note, say, show_json
 from paas.cli.errors import CliError
 from paas.cli.options import Json, new_group
 
@@ -31,25 +32,44 @@ def doctor(json: Json = False) -> None:
 
 
 @commands.command("backup")
-def backup(file: File) -> None:
+def backup(
+    file: File,
+    artifacts: Annotated[
+        bool, typer.Option("--artifacts", help="With what was built: apps start at once.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Save this machine's panel (database, repositories, keys) to a file.
 
     Example: paas backup paas.tar
     """
     with _told():
-        import_module("paas.launcher.backup").backup(file)
-    say(f"Saved to {file}.")
+        manifest = import_module("paas.launcher.backup").backup(file, artifacts=artifacts)
+    if json:
+        show_json(asdict(manifest))
+    else:
+        say(f"Saved to {file}.")
 
 
 @commands.command("restore")
-def restore(file: File) -> None:
+def restore(
+    file: File,
+    force: Annotated[
+        bool, typer.Option("--force", help="Set aside the panel that is here already.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Bring a saved panel back on this machine.
 
     Example: paas restore paas.tar
     """
     with _told():
-        import_module("paas.launcher.backup").restore(file)
-    say(f"Restored from {file}. Start it: make up")
+        restored = import_module("paas.launcher.backup").restore(file, force=force)
+    if json:
+        return show_json({**asdict(restored.manifest), "set_aside": str(restored.set_aside or "")})
+    if restored.set_aside:
+        note(f"What was here before lies in {restored.set_aside}.")
+    return say(f"Restored from {file}. Start it: make up")
 
 
 @contextmanager
