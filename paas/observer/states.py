@@ -68,6 +68,8 @@ def _texts(before: Seen | None, status: ProcessStatus | None) -> Iterator[str]:
         yield seen.reason
     old = before.state if before else ProcessState.STARTING.value
     if old != seen.state:
+        if seen.state == ProcessState.STOPPING:
+            yield "Stopping all processes with SIGTERM"
         yield f"State changed from {old} to {seen.state}"
     elif before is not None and seen.restarts > before.restarts and not seen.reason:
         yield "Process restarted"

@@ -63,6 +63,14 @@ def test_a_new_release_takes_over_while_the_old_one_drains() -> None:
     ]
 
 
+def test_a_stop() -> None:
+    assert told([process("up")], [process("stopping")], [])[2:] == [
+        "web.1: Stopping all processes with SIGTERM",
+        "web.1: State changed from up to stopping",
+        "web.1: State changed from stopping to down",
+    ]
+
+
 def test_one_that_is_gone_is_down() -> None:
     assert told([process("up"), process("up", name="web.2")], [process("up")])[-1] == (
         "web.2: State changed from up to down"
