@@ -28,6 +28,7 @@ def main(path: str) -> None:
     _wait_for_predecessor(order["lock"])
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o077)
+    os.chdir(order["folder"])
     environment = {**os.environ, **order["environment"], PARENT_VARIABLE: str(os.getpid())}
     os.execvpe(order["argv"][0], order["argv"], environment)  # noqa: S606 - an argument list
 

@@ -25,13 +25,14 @@ class Order:
 
     `death_signal` is what it gets when its parent dies: TERM for what should
     end in good order, KILL for what would otherwise hold its port, or its
-    tasks, while its successor waits.
+    tasks, while its successor waits. `folder` is where it works.
     """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     death_signal: str = "SIGTERM"
+    folder: Path = Path("/")
 
 
 def write_order(folder: Path, order: Order) -> list[str]:
@@ -44,6 +45,7 @@ def write_order(folder: Path, order: Order) -> list[str]:
                 "argv": list(order.argv),
                 "environment": dict(order.environment),
                 "death_signal": order.death_signal,
+                "folder": str(order.folder),
                 "lock": str(folder / f"{order.name}.lock"),
             }
         ),

@@ -78,4 +78,5 @@ def _tree(instance: Instance, name: str, config: Path, environment: Mapping[str,
     argv = [*PYTHON, "-m", "supervisor.supervisord", "--configuration", str(config)]
     orders = make_private(instance.run / leftovers.TREES)
     output = panel_logs(instance) / f"supervisord-{name}.out"
-    return Tree(name, write_order(orders, Order(name, argv)), environment, output)
+    order = Order(name, argv, folder=config.parent)
+    return Tree(name, write_order(orders, order), environment, output)

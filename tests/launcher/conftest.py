@@ -35,6 +35,8 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 class Launcher:
     """One `python -m paas.launcher` and what it prints."""
 
+    python = sys.executable
+
     def __init__(self, home: Path) -> None:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PAAS_")},
@@ -56,7 +58,7 @@ class Launcher:
     def start(self) -> None:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "paas.launcher"],
+                [self.python, "-m", "paas.launcher"],
                 env=self.environment,
                 stdout=output,
                 stderr=output,
