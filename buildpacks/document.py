@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from buildpacks.tree import SourceTree
 
 _T = TypeVar("_T")
 MAX_DOCUMENT = 256 * 1024  # bytes; tomllib takes 0.1 s for it
+MAX_DOTS = 100  # in a line, outside of quotes; tomllib takes quadratic time for a key with many
+_QUOTED = re.compile(r""" "(?:[^"\\]|\\.)*" | '[^']*' """, re.VERBOSE)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def read_toml(tree: SourceTree, path: str) -> Table | None:
     if text is None:
         return None
     try:
+        if any(_QUOTED.sub("", line).count(".") > MAX_DOTS for line in text.split("\n")):
+            raise RecursionError
         return Table(tomllib.loads(text), path)
     except (ValueError, RecursionError) as error:
         raise _invalid(path, "TOML", error) from None

@@ -16,6 +16,7 @@ from buildpacks.errors import PlanError, shown
 
 MAX_FILE = 1024 * 1024  # bytes; no file that people write by hand comes near it
 MAX_LOCK = 16 * 1024 * 1024
+MAX_GLANCE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,12 @@ class SourceTree:
     def is_file(self, path: str) -> bool:
         """Whether `path` is a regular file, or a link to one inside the tree."""
         found = self._locate(path)
-        return found is not None and stat.S_ISREG(found.stat().st_mode)
+        return found is not None and found.is_file()
 
     def is_dir(self, path: str) -> bool:
         """Whether `path` is a folder, or a link to one inside the tree."""
         found = self._locate(path)
         return found is not None and found.is_dir()
-
-    def size(self, path: str) -> int:
-        """Bytes of the file `path`; 0 when there is none."""
-        found = self._locate(path)
-        return found.stat().st_size if found is not None else 0
 
     def folders(self) -> list[str]:
         """The visible folders at the top of the tree, sorted; links are left out."""
@@ -77,14 +73,9 @@ class SourceTree:
         Raises:
             PlanError: the file is too large, or not UTF-8 text.
         """
-        if not self.is_file(path):
+        content = self._bytes(path, limit)
+        if content is None:
             return None
-        found = self._locate(path)
-        assert found is not None
-        # O_NONBLOCK: a pipe put here since must not hang us
-        descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(limit + 1)
         if len(content) > limit:
             raise PlanError(
                 "too large",
@@ -93,6 +84,21 @@ class SourceTree:
                 file=shown(path),
             )
         return _decoded(content, path)
+
+    def glance(self, path: str) -> str:
+        """The beginning of a source file to search in, whatever its encoding; "" without one."""
+        text = (self._bytes(path, MAX_GLANCE) or b"").decode("utf-8", "replace")
+        return text.replace("\r\n", "\n")
+
+    def _bytes(self, path: str, limit: int) -> bytes | None:
+        """At most `limit` bytes and one more of the file `path`; None when there is none."""
+        found = self._locate(path)
+        if found is None or not found.is_file():
+            return None
+        # O_NONBLOCK: a pipe put here since must not hang us
+        descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(limit + 1)
 
     def _locate(self, path: str) -> Path | None:
         """The real place of `path`, None when nothing is there."""

@@ -17,10 +17,11 @@ from buildpacks.tree import SourceTree
 MANAGE = "manage.py"
 MAX_SETTINGS = 20  # files of a settings package that are read
 _SETTINGS_MODULE = re.compile(r"""DJANGO_SETTINGS_MODULE["']\]?\s*[,=]\s*["']([\w.]+)["']""")
-_WSGI = re.compile(r"""^\s*WSGI_APPLICATION\s*=\s*["']([\w.]+)\.(\w+)["']""", re.MULTILINE)
+_WSGI = re.compile(r"""^[ \t]*WSGI_APPLICATION[ \t]*=\s*["']([\w.]+)\.(\w+)["']""", re.MULTILINE)
 # what an app must find in its environment even for collectstatic, because no default is given
 _NEEDS = re.compile(
-    r"""(?<!get)(?<!getenv)[(\[]\s*["'](\w*SECRET_KEY\w*|DATABASE_URL)["']\s*[)\]]""", re.ASCII
+    r"""(?<!get)(?<!getenv)[(\[]\s*["'](\w{0,40}SECRET_KEY\w{0,40}|DATABASE_URL)["']\s*[)\]]""",
+    re.ASCII,
 )
 _ENV_DB = re.compile(r"\benv\.db(?:_url)?\(\s*\)")
 _PLACEHOLDERS = {"DATABASE_URL": "sqlite://:memory:"}
@@ -51,7 +52,7 @@ def find_django(tree: SourceTree) -> Django | None:
     folder = _folder(tree)
     if folder is None:
         return None
-    text = tree.read(posixpath.join(folder, MANAGE)) or ""
+    text = tree.glance(posixpath.join(folder, MANAGE))
     match = _SETTINGS_MODULE.search(text)
     if match is None:
         return None
@@ -105,10 +106,10 @@ def _settings(tree: SourceTree, folder: str, module: str) -> str:
     if tree.is_file(f"{path}.py"):
         package = posixpath.dirname(path)
         if posixpath.basename(package) != "settings":
-            return tree.read(f"{path}.py") or ""
+            return tree.glance(f"{path}.py")
         path = package
     files = [name for name in tree.names(path) if name.endswith(".py")][:MAX_SETTINGS]
-    return "\n".join(tree.read(posixpath.join(path, name)) or "" for name in files)
+    return "\n".join(tree.glance(posixpath.join(path, name)) for name in files)
 
 
 def _wsgi(tree: SourceTree, folder: str, module: str, settings: str) -> str | None:

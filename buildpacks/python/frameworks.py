@@ -19,14 +19,13 @@ from buildpacks.tree import SourceTree
 # where people put the application object, most usual first
 _FILES = ("app", "main", "wsgi", "asgi", "server", "application", "run", "api", "index")
 _FOLDERS = ("app", "src", "api", "backend", "server")
-MAX_SOURCE = 256 * 1024  # bytes
 MAX_PACKAGES = 50
 _BIND = "0.0.0.0:$PORT"
 # `x = Flask(`, `app = create(`, `from x import app`
 _OBJECT = (
-    r"^(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:\w+\.)?(?:{kinds})\("
-    r"|^(app|application)\s*=\s*[\w.]+\("
-    r"|^from\s+[\w.]+\s+import\s+(?:\w+\s+as\s+)?(app|application)\s*$"
+    r"^(\w+)(?: ?: ?[\w.]+)? ?= ?(?:\w+\.)?(?:{kinds})\("
+    r"|^(app|application) ?= ?[\w.]+\("
+    r"|^from [\w.]+ import (?:\w+ as )?(app|application)$"
 )
 
 
@@ -75,9 +74,7 @@ def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
     objects = re.compile(_OBJECT.format(kinds=kinds), re.MULTILINE)
     factories = re.compile(rf"^def ({factory})\(", re.MULTILINE) if factory else None
     for module, path in _places(tree):
-        if not 0 < tree.size(path) <= MAX_SOURCE:
-            continue
-        source = tree.read(path) or ""
+        source = tree.glance(path)
         if match := objects.search(source):
             return f"{module}:{match[1] or match[2] or match[3]}"
         if factories is not None and (match := factories.search(source)):

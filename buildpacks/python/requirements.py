@@ -18,6 +18,7 @@ _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<path>\S.*)")
 _NAME = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^]]*)])?"
 )
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LOCAL = re.compile(r"\.{0,2}/|\.{1,2}$|\.{1,2}\[|file:|[^@]*\.(?:whl|zip|tar\.gz)(?:\s|$)")
 # extras that bring a server along: (package, extra) → server
@@ -81,7 +82,7 @@ def _scan(text: str, path: str, found: Requirements) -> Iterator[str]:
             if not _URL.match(target):
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
         elif editable := _EDITABLE.match(line):
-            found.local = found.local or not _URL.search(editable["path"])
+            found.local = found.local or "://" not in editable["path"]
         elif _LOCAL.match(line):
             found.local = True
         elif not line.startswith("-"):
@@ -91,7 +92,7 @@ def _scan(text: str, path: str, found: Requirements) -> Iterator[str]:
 def _logical_lines(text: str) -> Iterator[str]:
     """Lines with continuations joined, and without comments and empty ones (pip's req_file)."""
     for line in re.sub(r"\\\n", " ", text).split("\n"):
-        stripped = re.sub(r"(^|\s+)#.*$", "", line).strip()
+        stripped = _COMMENT.sub("", line).strip()
         if stripped:
             yield stripped
 

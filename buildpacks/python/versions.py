@@ -34,6 +34,7 @@ _MISSPELLED = (
     "python_version",
 )
 _HOW = "Write only the version into .python-version, for example 3.12 (recommended) or 3.12.4."
+MAX_SPECIFIER = 200  # letters; what is longer is cut, and then mostly no specifier any more
 Requested = tuple[str, str]  # version "3.12" or "3.12.4", where it was asked for
 
 
@@ -140,7 +141,7 @@ def _requires_python(project: Project) -> tuple[SpecifierSet, str] | None:
         return None
     text, source = project.requires_python
     try:
-        return SpecifierSet(text), source
+        return SpecifierSet(text[:MAX_SPECIFIER]), source
     except InvalidSpecifier:
         raise PlanError(
             f'{source} "{shown(text)}" is not a version specifier',

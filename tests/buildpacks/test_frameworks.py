@@ -41,6 +41,15 @@ def test_flask(make_tree: MakeTree, path: str, source: str, target: str) -> None
     assert made.python.extra == ()
 
 
+def test_sources_of_any_encoding_are_searched(make_tree: MakeTree) -> None:
+    source = "# -*- coding: latin-1 -*-\r\n# caf\xe9\r\nfrom shop import web as app\r\n"
+    files: dict[str, str | bytes] = {
+        "requirements.txt": "flask\ngunicorn\n",
+        "app.py": source.encode("latin-1"),
+    }
+    assert _web(plan(make_tree(files))) == "gunicorn --bind 0.0.0.0:$PORT app:app"
+
+
 def test_an_object_that_is_not_flask_is_passed_over(make_tree: MakeTree) -> None:
     files: dict[str, str | bytes] = {
         "requirements.txt": "flask\ngunicorn\n",
