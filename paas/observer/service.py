@@ -17,7 +17,7 @@ from paas.observer.access import AccessLog
 from paas.observer.merge import AppLog
 from paas.observer.publish import Publisher
 from paas.observer.states import Seen
-from paas.observer.watch import Observed, View, Watcher
+from paas.observer.watch import Observed, Watcher
 
 BUSY_SECONDS = 0.05
 IDLE_SECONDS = 0.1
@@ -53,7 +53,7 @@ class Observer:
         self._logs: dict[str, AppLog] = {}
         self._changed: dict[Path, int] = {}  # folder → mtime seen, ns
         self._blocked: dict[str, float] = {}  # app id → monotonic time of the next try
-        self._view = View()
+        self._view = self._watcher.view
         self._beat = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -81,11 +81,12 @@ class Observer:
     def step(self, now: float) -> bool:
         """One pass over everything; True if it wrote a line."""
         self._find_apps(now)
-        self._use_view(now)
+        seen, self._view = self._view, self._watcher.view
         self._access.read()
-        if not self._access.deal(self._watcher.view, self._deliver):
+        if not self._access.deal(self._view, self._deliver):
             self._watcher.hurry()
-        wrote = [self._pass(log, now) for log in [*self._logs.values()]]
+        fresh = self._view is not seen
+        wrote = [self._pass(log, now, fresh) for log in [*self._logs.values()]]
         if not self._blocked:
             with suppress(OSError):
                 self._access.save()
@@ -107,7 +108,6 @@ class Observer:
             logger.warning("the log of app %s cannot be opened: %s", app_dir.name, error)
             self._changed.pop(self._instance.app_logs, None)  # look again
             return
-        log.follow(self._view.files.get(log.app_id, {}), now)
         self._logs[log.app_id] = log
         self._publisher.put(log.app_id, [])  # catches its stream up
 
@@ -116,14 +116,6 @@ class Observer:
         self._blocked.pop(app_id, None)
         self._changed.pop(self._instance.app_logs / app_id, None)
         self._publisher.drop(app_id)
-
-    def _use_view(self, now: float) -> None:
-        if self._view is self._watcher.view:
-            return
-        self._view = self._watcher.view
-        for log in self._logs.values():
-            log.follow(self._view.files.get(log.app_id, {}), now)
-            self._tell_changes(log)
 
     def _tell_changes(self, log: AppLog) -> None:
         statuses = states.current(self._view.statuses.get(log.app_id, ()))
@@ -135,15 +127,19 @@ class Observer:
         if log is not None:
             log.add_routed(number, message, time.monotonic())
 
-    def _pass(self, log: AppLog, now: float) -> bool:
+    def _pass(self, log: AppLog, now: float, fresh: bool) -> bool:
         if now < self._blocked.get(log.app_id, now):
             return False
-        if self._has_changed(log.folder):
-            log.follow(self._view.files.get(log.app_id, {}), now)
+        changed = self._has_changed(log.folder)
+        if changed:
             self._watcher.hurry()
+        if changed or fresh:
+            log.follow(self._view.files.get(log.app_id, {}), now)
         try:
             if not self._blocked.pop(log.app_id, None):
                 log.take(now)
+            if fresh:
+                self._tell_changes(log)  # behind what the process said before it changed
             lines = log.flush()
         except OSError as error:
             self._block(log, now, error)

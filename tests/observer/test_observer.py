@@ -173,6 +173,29 @@ def test_a_removed_app_leaves_no_stream_and_no_folder(
     assert not folder.exists()
 
 
+def test_states_are_told_once_also_over_a_restart(scene: Scene) -> None:
+    folder = scene.add_app("a1", "web.1")
+    scene.tell(processes=[{"app_id": "a1", "name": "web.1", "state": "up"}])
+    scene.start()
+    wait_until(lambda: len(said_of(folder)) == 2)
+    scene.kill()
+    scene.start()
+    append(folder / "web.1.raw", b"last words\n")
+    wait_until(lambda: texts(folder))
+    gone_wrong = {"state": "crashed", "reason": "Process exited with status 1"}
+    scene.tell(processes=[{"app_id": "a1", "name": "web.1"} | gone_wrong])
+    wait_until(lambda: len(said_of(folder)) == 4)
+    assert said_of(folder)[1:] == [
+        "State changed from starting to up",
+        "Process exited with status 1",
+        "State changed from up to crashed",
+    ]
+
+
+def said_of(folder: Path) -> list[str]:
+    return [line.text for line in store.tail(folder, 100, store.Filter("paas", "web.1"))]
+
+
 def test_it_beats(scene: Scene, instance: Instance) -> None:
     scene.start()
     wait_until((instance.run / "observer.alive").exists)
