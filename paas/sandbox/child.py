@@ -116,6 +116,7 @@ def start(
                 stderr=stderr,
                 pass_fds=prepared.fds,
                 start_new_session=True,
+                umask=0o022,  # bubblewrap makes the parents of mount points: all must pass them
             )
         finally:
             prepared.close()

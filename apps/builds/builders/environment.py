@@ -30,7 +30,6 @@ _NAMES = (
     "UV_INDEX_URL",
     "UV_INSECURE_HOST",
     "UV_NATIVE_TLS",
-    "UV_NO_INDEX",
     "UV_OFFLINE",
     "UV_SYSTEM_CERTS",
 )

@@ -146,6 +146,8 @@ class Store:
         return make_folder(self.root / f".{key}.new-{secrets.token_hex(4)}", uid)
 
     def keep(self, staging: Path, key: str) -> Path:
+        staging.chmod(0o755)  # whatever uid an app has, it may read what it shares
+        staging.chmod(0o755)  # every app's user may read it; the folder above is closed
         return staging.rename(self.root / key)
 
 
@@ -286,6 +288,8 @@ def _write_inputs(request: Request, folder: Path) -> None:
     translated = locks.requirements(request.needs, request.files)
     if translated is not None:
         (folder / locks.TRANSLATED).write_text(translated)
+    for path in folder.rglob("*"):  # the panel's umask keeps its files to itself
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _commands(request: Request, flags: tuple[str, ...]) -> Iterator[list[str]]:
