@@ -48,15 +48,16 @@ $(STAMPS)/venv:
 	  echo "paas needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1)."; \
 	  echo "Install it (Debian 12: apt install python3 python3-venv) or run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
 	  exit 1; }
-	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
-	@$(PYTHON) -m venv --clear $(VENV) || { \
+	@$(BIN)/uv --version >/dev/null 2>&1 || { \
+	  echo "Making $(VENV) with $$($(PYTHON) --version) ..."; \
+	  $(PYTHON) -m venv --clear $(VENV); } || { \
 	  echo "Python's venv module is missing. Debian: apt install python3-venv"; exit 1; }
 	@mkdir -p $(STAMPS)
 	@touch $@
 
 # pip installs uv and nothing else, by the hashes of the lock.
 $(STAMPS)/uv: requirements.lock | $(STAMPS)/venv
-	@command -v uv >/dev/null || { \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" command -v uv >/dev/null || { \
 	  sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(STAMPS)/uv.txt && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(STAMPS)/uv.txt; }
 	@touch $@
