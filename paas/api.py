@@ -9,6 +9,7 @@ from apps.logs.api import router as logs
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.parser import Parser
 from redis.exceptions import RedisError
 
 from apps.accounts.api import router as accounts
@@ -23,7 +24,19 @@ from paas.runtimes.base import RuntimeFailure
 
 logger = logging.getLogger(__name__)
 
+
+class ObjectParser(Parser):
+    """All our bodies are JSON objects; ninja alone would take `[]` for an empty one."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        data = super().parse_body(request)
+        if not isinstance(data, dict):
+            raise HttpError(400, "The body must be a JSON object.")
+        return data
+
+
 api = NinjaAPI(
+    parser=ObjectParser(),
     title="paas",
     version="3",
     description="Shaped after Heroku's Platform API v3.",

@@ -14,18 +14,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
 
 from celery import Celery, signals
 from celery.beat import EmbeddedService
+from django.conf import settings
 
 app = Celery("paas")
 
 
-def _broker() -> str:
-    from django.conf import settings
-
-    return str(settings.REDIS_URL).replace("unix://", "redis+socket://", 1)
-
-
 app.conf.update(
-    broker_url=_broker,
+    broker_url=str(settings.REDIS_URL).replace("unix://", "redis+socket://", 1),
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -39,6 +34,11 @@ app.conf.update(
         "visibility_timeout": 7200,
         "socket_connect_timeout": 1,
         "socket_timeout": 5,
+        # How long a sender tries when the broker is away; the sweep sends again anyway.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.1,
     },
     worker_hijack_root_logger=False,
     worker_send_task_events=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -12,20 +11,13 @@ from django.conf import settings
 from apps.builds.builders.host import BuildFailed, BuildJob, Built, HostBuilder
 from apps.builds.log import LogFile
 from apps.builds.models import Build
+from apps.builds.paths import work_dir
 from apps.source.archives import SourceRefused, unpack
 from apps.source.repositories import archive_path
 from buildpacks import PlanError, SourceTree, plan
 from buildpacks.plan import Plan
 from paas import faults
-from paas.sandbox import uid_for
-
-
-def build_log(build: Build) -> LogFile:
-    return LogFile(Path(settings.INSTANCE.build_logs) / f"{build.id}.log")
-
-
-def work_dir(build: Build) -> Path:
-    return Path(settings.INSTANCE.build_dirs) / str(build.id)
+from paas.sandbox import remove_tree, uid_for
 
 
 def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
@@ -42,7 +34,8 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
     faults.point("build.unpacked")
     try:
         made = _plan(tree)
-        Build.objects.filter(pk=build.pk).update(plan=made.to_json())
+        build.plan = made.to_json()
+        Build.objects.filter(pk=build.pk).update(plan=build.plan)
         _announce(made, log)
         job = BuildJob(
             build_id=str(build.id),
@@ -53,8 +46,7 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
         )
         built = HostBuilder(settings.INSTANCE).execute(made, job, log.write, cancel)
     finally:
-        shutil.rmtree(work_dir(build), ignore_errors=True)
-    build.plan = made.to_json()
+        remove_tree(work_dir(build))
     build.phases = [asdict(phase) for phase in built.phases]
     build.artifact = asdict(built.artifact)
     Build.objects.filter(pk=build.pk).update(phases=build.phases, artifact=build.artifact)
@@ -63,7 +55,7 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
 
 
 def _unpacked(build: Build) -> Path:
-    shutil.rmtree(work_dir(build), ignore_errors=True)
+    remove_tree(work_dir(build))
     tree = work_dir(build) / "app"
     tree.mkdir(parents=True, mode=0o700)
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from apps.accounts.errors import NotFound
-from apps.builds.execute import build_log
 from apps.builds.models import Build
+from apps.builds.paths import build_log
 from apps.builds.streaming import stream_log
 from apps.builds.tickets import key_in
 

@@ -1,4 +1,8 @@
-"""What changes or shows what runs: config, rollback, formation, dynos, maintenance, destroy."""
+"""What changes or shows what runs: config, rollback, formation, dynos, maintenance, destroy.
+
+Where a room below has begun a path, its router gets the further methods too:
+one path is one view, and two routers would answer 405 for each other's.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import uuid
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema, Status
+from ninja import Body, Router, Schema, Status
+from pydantic import NonNegativeInt
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Right
 from apps.accounts.schemas import ERRORS, actor_of
 from apps.catalog.api import AppOut
+from apps.catalog.api import router as apps_router
 from apps.catalog.api import show as show_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
@@ -25,6 +31,7 @@ from apps.formation.run import TIME_TO_LIVE, run_detached
 from apps.formation.scale import Update, formation_of, scale
 from apps.formation.spec import process_types
 from apps.releases.api import AppRef, ReleaseOut
+from apps.releases.api import router as releases_router
 from apps.releases.api import show as show_release
 from apps.releases.create import newest_good, variables_of
 from apps.releases.queries import current_release, get_release
@@ -62,7 +69,7 @@ class UpdateIn(Schema):
     """`quantity` is a number, or "+1" and "-1" to add and take away."""
 
     type: str
-    quantity: int | str | None = None
+    quantity: NonNegativeInt | str | None = None
     size: str | None = None
 
 
@@ -103,7 +110,7 @@ class Empty(Schema):
     pass
 
 
-@router.patch("/apps/{app}", response={200: AppOut, **ERRORS})
+@apps_router.patch("/apps/{app}", response={200: AppOut, **ERRORS})
 def update_app(request: HttpRequest, app: str, body: AppPatch) -> AppOut:
     found = get_app(actor_of(request), app)
     if body.maintenance is not None:
@@ -111,7 +118,7 @@ def update_app(request: HttpRequest, app: str, body: AppPatch) -> AppOut:
     return show_app(found)
 
 
-@router.delete("/apps/{app}", response={200: AppOut, **ERRORS})
+@apps_router.delete("/apps/{app}", response={200: AppOut, **ERRORS})
 def destroy_app(request: HttpRequest, app: str) -> AppOut:
     actor = actor_of(request)
     found = get_app(actor, app, Right.MANAGE)
@@ -120,9 +127,9 @@ def destroy_app(request: HttpRequest, app: str) -> AppOut:
     return shown
 
 
-@router.patch("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
+@releases_router.patch("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
 def change_config(
-    request: HttpRequest, response: HttpResponse, app: str, body: dict[str, str | None]
+    request: HttpRequest, response: HttpResponse, app: str, body: Body[dict[str, str | None]]
 ) -> dict[str, str]:
     """All changes make one release, named by the header `Paas-Release`; null unsets."""
     actor = actor_of(request)
@@ -134,7 +141,7 @@ def change_config(
     return variables_of(newest_good(found))
 
 
-@router.post("/apps/{app}/releases", response={201: ReleaseOut, **ERRORS})
+@releases_router.post("/apps/{app}/releases", response={201: ReleaseOut, **ERRORS})
 def create_release(request: HttpRequest, app: str, body: RollbackIn) -> Status[ReleaseOut]:
     """Roll back: a new release with the code and config of an earlier one."""
     actor = actor_of(request)

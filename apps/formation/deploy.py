@@ -13,9 +13,10 @@ from django.utils import timezone
 from apps.accounts.errors import Refused
 from apps.builds.builders.host import BuildCancelled, BuildFailed
 from apps.builds.cancel import cancel_wished
-from apps.builds.execute import build_log, execute
+from apps.builds.execute import execute
 from apps.builds.log import End, LogFile
 from apps.builds.models import BUILD_ARROWS, Build, BuildState
+from apps.builds.paths import build_log
 from apps.formation.events import tell_api
 from apps.formation.failures import CANCELLED, Failure
 from apps.formation.manifest import complete_variables

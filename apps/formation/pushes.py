@@ -13,8 +13,8 @@ from apps.accounts.auth import actor_for_token
 from apps.accounts.errors import Conflict, Forbidden, NotFound, Unauthorized
 from apps.accounts.models import User
 from apps.accounts.policy import Actor, Right, require, right_on
-from apps.builds.execute import build_log
 from apps.builds.models import ACTIVE, Build, BuildState
+from apps.builds.paths import build_log
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.builds.execute import build_log
 from apps.builds.log import End
 from apps.builds.models import ACTIVE, BUILD_ARROWS, Build, BuildState
+from apps.builds.paths import build_log
 from apps.formation.failures import CANCELLED, WORKER_LOST, Failure
 from apps.formation.models import Helm, Removal
 from apps.formation.queue import enqueue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -147,6 +148,14 @@ class World:
     def commit(self, folder: Path, message: str) -> None:
         self.git("add", "-A", cwd=folder)
         self.git("commit", "-q", "-m", message, cwd=folder)
+
+    def set_version(self, folder: Path, text: str) -> None:
+        """The one-line change: what the sample app says, committed."""
+        (source,) = [path for path in folder.rglob("*.py") if "\nVERSION = " in path.read_text()]
+        source.write_text(
+            re.sub(r'(?m)^VERSION = ".*"$', f'VERSION = "{text}"', source.read_text())
+        )
+        self.commit(folder, text)
 
     # --- looking from outside --------------------------------------------
     def get(

@@ -1,0 +1,103 @@
+"""Finding and killing the parts of an instance, as a fault does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.e2e.world import World
+
+PARTS: dict[str, Callable[[list[str]], bool]] = {
+    "worker": lambda argv: "celery" in " ".join(argv) and "worker" in argv,
+    "web": lambda argv: "gunicorn" in " ".join(argv) and "paas.asgi:application" in argv,
+    "gateway": lambda argv: argv[-2:] == ["-m", "paas.gateway"],
+    "observer": lambda argv: argv[-2:] == ["-m", "paas.observer"],
+    "redis": lambda argv: "redis-server" in argv[0] or "valkey-server" in argv[0],
+    "caddy": lambda argv: Path(argv[0]).name == "caddy" and "run" in argv,
+    "panel": lambda argv: _is_supervisord(argv, "panel"),
+    "apps": lambda argv: _is_supervisord(argv, "apps"),
+}
+
+
+def processes(world: World) -> list[psutil.Process]:
+    """All descendants of `make up`, and what else lives in this PAAS_HOME's folders."""
+    assert world.launcher is not None
+    return psutil.Process(world.launcher.pid).children(recursive=True)
+
+
+def find(world: World, part: str) -> list[int]:
+    """Pids of a part (gunicorn has several)."""
+    found = []
+    for process in processes(world):
+        try:
+            argv = process.cmdline()
+        except psutil.Error:
+            continue
+        if argv and PARTS[part](argv):
+            found.append(process.pid)
+    return found
+
+
+def kill(world: World, part: str) -> None:
+    """SIGKILL to all processes of a part."""
+    pids = find(world, part)
+    assert pids, f"{part} is not running"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+class Faults:
+    """Orders for the fault points (see `paas.faults`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def order(self, point: str, action: str) -> None:
+        (self.folder / point).write_text(action)
+
+    def wait_hit(self, point: str, seconds: float = 40) -> Path:
+        """Until the point has been reached."""
+        hit = self.folder / f"{point}.hit"
+        deadline = time.monotonic() + seconds
+        while not hit.exists():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{point} was not reached in {seconds} s")
+            time.sleep(0.02)
+        return hit
+
+    def clear(self) -> None:
+        for path in self.folder.iterdir():
+            path.unlink(missing_ok=True)
+
+
+def rows(world: World, query: str) -> list[tuple[object, ...]]:
+    """Straight from the database, beside the panel."""
+    with sqlite3.connect(f"file:{world.home}/db.sqlite3?mode=ro", uri=True) as database:
+        return database.execute(query).fetchall()
+
+
+def wait_settled(world: World, seconds: float = 45) -> None:
+    """Until no build and no release is unfinished."""
+    deadline = time.monotonic() + seconds
+    query = (
+        "SELECT 'build', id, state FROM builds_build "
+        "WHERE state NOT IN ('succeeded','failed','cancelled') UNION ALL "
+        "SELECT 'release', id, state FROM releases_release "
+        "WHERE state NOT IN ('succeeded','failed')"
+    )
+    while left := rows(world, query):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still unfinished: {left}")
+        time.sleep(0.2)
+
+
+def _is_supervisord(argv: list[str], tree: str) -> bool:
+    text = " ".join(argv)
+    return "supervisord" in text and tree in text
