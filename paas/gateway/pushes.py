@@ -59,6 +59,7 @@ class Push:
         """Judge the push for the hook, whose exit status it returns. Never raises."""
         try:
             accepted = await self._judge(wanted, environment, say)
+            faults.point("gateway.before_exit")
         except PushError as error:
             await say(_block(str(error)))
             accepted = False
@@ -66,7 +67,6 @@ class Push:
             log.exception("a push to %s failed", self._access.app)
             await say(_block("The gateway failed; its log says why. Try again."))
             accepted = False
-        faults.point("gateway.before_exit")
         return 0 if accepted else 1
 
     async def end(self, *, delivered: bool) -> None:

@@ -86,12 +86,16 @@ async def exchange(
     collecting = asyncio.create_task(_collect(process, output, client, owned=owned))
     try:
         cut = await _feed(process, body)
-        client.gone = cut is not None
-        if not cut:
+        if cut:
+            client.gone = True
+        else:
             await client.begin()
         while chunk := await output.get():
             await client.write(chunk)
-        await process.wait()
+        if await process.wait() != 0:
+            # After a well-ended answer without a verdict, git's client waits for
+            # ever; after a broken one it says that the server hung up.
+            client.gone = True
     finally:
         collecting.cancel()
         if not owned:

@@ -25,6 +25,7 @@ LARGEST_ARCHIVE = 2 * 1024 * 1024 * 1024
 _ARCHIVE_TIMEOUT = 300.0  # seconds
 _LONGEST_MESSAGE = 64 * 1024
 _LONGEST_LISTING = 64 * 1024 * 1024
+_DRAFT = ".tmp"
 _SUBMODULE_MODE = b"160000 "
 
 _LENS = {
@@ -47,6 +48,12 @@ def make_lens(folder: Path) -> Path:
     for name, text in _LENS.items():
         (folder / name).write_text(text)
     return folder
+
+
+def remove_drafts(sources: Path) -> None:
+    """Delete the half-written archives of a gateway that was killed."""
+    for draft in sources.glob(f"*.tar{_DRAFT}"):
+        draft.unlink(missing_ok=True)
 
 
 class PushedObjects:
@@ -108,7 +115,7 @@ class PushedObjects:
                 tree is larger than 2 GiB.
             OSError: the disk is full, or `target` cannot be written.
         """
-        draft = target.with_name(target.name + ".tmp")
+        draft = target.with_name(target.name + _DRAFT)
         try:
             with draft.open("wb") as file:
                 os.fchmod(file.fileno(), 0o600)

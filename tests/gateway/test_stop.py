@@ -1,46 +1,100 @@
-"""The gateway stops: no push is left hanging, and the deploy is the worker's."""
+"""The gateway ends, by order or by force: nothing is left hanging, the deploy is the worker's."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.gateway.panel import FakePanel
+from tests.gateway.panel import App, FakePanel
 from tests.gateway.world import FrontDoor, Gateway, Person, make_instance, refs, wait_for
+
+STEPS = ("after_access", "after_create", "after_archive", "after_start", "before_exit")
+
+
+class House:
+    """A gateway of one test's own, which it may kill."""
+
+    def __init__(self, panel: FakePanel, folder: Path) -> None:
+        self.panel = panel
+        self.gateway, self.door = Gateway(panel.instance), FrontDoor(panel.instance)
+        self.faults = folder / "faults"
+        self.faults.mkdir()
+        self.gateway.start(PAAS_FAULTS_DIR=str(self.faults))
+        self.door.start()
+        self.alice = Person(folder / "alice", self.door.port)
+
+    def stop(self) -> None:
+        self.door.stop()
+        self.gateway.stop()
 
 
 @pytest.fixture
-def own(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePanel]:
-    import tempfile
-
+def house(tmp_path: Path) -> Iterator[House]:
     with tempfile.TemporaryDirectory(prefix="gw") as run:
         panel = FakePanel(make_instance(tmp_path / "home", Path(run) / "run"))
         panel.start()
-        yield panel
+        house = House(panel, tmp_path)
+        yield house
+        house.stop()
         panel.stop()
 
 
-def test_a_stop_tells_the_client_and_the_deploy_goes_on(own: FakePanel, tmp_path: Path) -> None:
-    app = own.create(automatic=False)
-    gateway, door = Gateway(own.instance), FrontDoor(own.instance)
-    gateway.start()
-    door.start()
-    alice = Person(tmp_path / "alice", door.port).remote(app)
-    commit = alice.commit()
-    push = alice.start_push()
+def at_work(app: App) -> list[int]:
+    """Processes that deal with the app's repository: git by its arguments, the hook by its cwd."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if str(app.repository) in [process.info["cwd"], *(process.info["cmdline"] or ())]
+    ]
+
+
+def test_a_stop_tells_the_client_and_the_deploy_goes_on(house: House) -> None:
+    app = house.panel.create(automatic=False)
+    commit = house.alice.remote(app).commit()
+    push = house.alice.start_push()
     wait_for(lambda: app.builds and app.builds[0].started, "the push deploys")
-    assert gateway.stop() == 0
+    assert house.gateway.stop() == 0
     output = push.communicate()[1]
     assert push.returncode == 1
     assert "The deploy goes on: `paas builds` shows how" in output
     assert app.builds[0].delivered is False
     app.builds[0].finish()
 
-    gateway.start()
-    wait_for(lambda: alice.push().returncode == 0, "the next push only moves the branch")
+    house.gateway.start()
+    assert house.alice.push().returncode == 0
     assert refs(app) == {"refs/heads/main": commit}
     assert len(app.builds) == 1
-    gateway.stop()
-    door.stop()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_gateway_leaves_nothing_and_the_next_push_works(house: House, step: str) -> None:
+    app = house.panel.create()
+    commit = house.alice.remote(app).commit()
+    (house.faults / f"gateway.{step}").write_text("kill")
+    push = house.alice.start_push()
+    assert push.communicate() and push.returncode != 0
+    assert house.gateway.process.wait(60) == -9
+    wait_for(lambda: not at_work(app), "git and the hook end")
+    assert refs(app) == {}
+    assert not list((app.repository / "objects").glob("tmp_*"))
+    app.busy = False  # the panel's sweeper settles what was never started
+    house.gateway.start()
+    assert house.alice.push().returncode == 0
+    assert refs(app) == {"refs/heads/main": commit}
+    assert not list(house.panel.instance.sources.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("step", ["after_create", "after_archive"])
+def test_a_full_disk_abandons_the_build(house: House, step: str) -> None:
+    app = house.panel.create()
+    house.alice.remote(app).commit()
+    (house.faults / f"gateway.{step}").write_text("full")
+    push = house.alice.push()
+    assert push.returncode == 1
+    assert "The source could not be archived: the disk is full" in push.stderr
+    assert app.builds[0].abandoned
+    assert house.alice.push().returncode == 0

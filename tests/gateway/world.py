@@ -16,7 +16,7 @@ from pathlib import Path
 from paas.instance import Instance
 from tests.gateway.panel import INTERNAL_TOKEN, TOKEN, App
 
-PATIENCE = 12.0  # seconds; generous, a bound and no measure
+PATIENCE = 60.0  # seconds; generous, a bound and no measure
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -47,8 +47,8 @@ class Gateway:
         self.instance = instance
         self.log = instance.home / "gateway.log"
 
-    def start(self) -> None:
-        environ = {
+    def start(self, **more: str) -> None:
+        environ = more | {
             "PATH": os.environ["PATH"],
             "PAAS_HOME": str(self.instance.home),
             "PAAS_RUN": str(self.instance.run),
