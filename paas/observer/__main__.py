@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def main() -> int:
     except (InstanceError, OSError) as error:
         print(f"observer: {error}", file=sys.stderr)
         return 1
+    allow_many_files()
     lock = lead(here.run / "observer.lock")
     try:
         asyncio.run(_run(here))
@@ -41,6 +43,12 @@ def lead(path: Path) -> int:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files: each app's merged log is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def runtime_of(here: Instance) -> Observed:

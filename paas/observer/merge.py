@@ -42,16 +42,17 @@ class AppLog:
         self.app_id = app_dir.name
         self.folder = app_dir
         self._checkpoint = app_dir / checkpoint.FOLDER / checkpoint.NAME
-        self._saved = checkpoint.load(self._checkpoint)
+        saved = checkpoint.load(self._checkpoint)
         self._away = checkpoint.age(self._checkpoint, time.time())
-        self._writer = Writer(app_dir, _end(self._saved.get("end")))
+        self._writer = Writer(app_dir, _end(saved.get("end")))
+        self._saved_sources: dict[str, Any] = saved.get("sources") or {}
         self._sources: dict[str, Source] = {}
         self._waiting: list[Message] = []
         self._written: list[LogLine] = []  # durable, but no checkpoint speaks of them yet
         self._router_budget = Budget(now, self._away)
         self._router_drops = Drops("router")
-        self.routed = int(self._saved.get("routed") or 0)
-        self.states = _states(self._saved.get("states") or {})
+        self.routed = int(saved.get("routed") or 0)
+        self.states = _states(saved.get("states") or {})
         self._platform = app_dir / RAW_NAME
         self._follow(self._platform, "api", now, platform=True)
 
@@ -115,7 +116,7 @@ class AppLog:
         source = Source(
             Follower(path, rotated_by_number(path)), process, to_message, now=now, away=self._away
         )
-        saved = (self._saved.get("sources") or {}).get(str(path))
+        saved = self._saved_sources.pop(str(path), None)
         if saved is not None:
             try:
                 source.restore(saved)
@@ -141,8 +142,14 @@ class AppLog:
 
 
 def _process_files(folder: Path) -> dict[Path, str]:
-    files = {path: path.stem for path in folder.glob("*.raw") if path.name != RAW_NAME}
-    return {path: process for path, process in files.items() if NAME.fullmatch(process)}
+    """The raw files by path; one whose backup alone is there is just being rotated."""
+    names = {path.name.removesuffix(".1") for path in folder.glob("*.raw*")}
+    stems = {name.removesuffix(".raw") for name in names if name.endswith(".raw")}
+    return {
+        folder / f"{stem}.raw": stem
+        for stem in stems - {Path(RAW_NAME).stem}
+        if NAME.fullmatch(stem)
+    }
 
 
 def _end(saved: Mapping[str, Any] | None) -> End | None:

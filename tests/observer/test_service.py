@@ -73,6 +73,29 @@ def test_a_file_of_a_short_one_off_is_found_without_the_runtime(
     assert [str(line).split("+00:00 ")[1] for line in store.tail(folder, 9)] == ["app[run.7]: done"]
 
 
+def test_a_look_in_the_middle_of_a_rotation_repeats_nothing(
+    observer: Observer, folder: Path
+) -> None:
+    raw = folder / "web.1.raw"
+    append(raw, b"a\n")
+    observer.step(0)
+    raw.replace(folder / "web.1.raw.1")
+    observer.step(1)
+    append(raw, b"b\n")
+    observer.step(2)
+    assert texts(folder) == ["a", "b"]
+
+
+def test_a_process_that_comes_back_in_a_new_file_is_read(observer: Observer, folder: Path) -> None:
+    raw = folder / "web.1.raw"
+    for text in (b"a\n", b"b\n"):
+        append(raw, text)
+        observer.step(0)
+        raw.unlink()
+        observer.step(1)
+    assert texts(folder) == ["a", "b"]
+
+
 def test_on_a_full_disk_lines_wait_and_none_is_lost_or_repeated(
     observer: Observer, folder: Path, instance: Instance, full_disk: list[bool]
 ) -> None:
