@@ -96,16 +96,14 @@ class _Run:
     def execute(self) -> Built:
         interpreter = self._python()
         self._tools()
-        installed = False
-        for phase in _ordered(self.plan.phases):
+        phases = _ordered(self.plan.phases)
+        if interpreter is not None and "install" not in {phase.name for phase in phases}:
+            phases.insert(_after_fetch(phases), Phase("install"))
+        for phase in phases:
             with self._timed(phase.name):
                 if interpreter is not None and phase.name == "install":
                     self._install(interpreter)
-                    installed = True
                 self._commands(phase)
-        if interpreter is not None and not installed:
-            with self._timed("install"):
-                self._install(interpreter)
         if interpreter is not None:
             with self._timed("compile"):
                 self._compile(interpreter)
@@ -216,6 +214,12 @@ def _ordered(phases: tuple[Phase, ...]) -> list[Phase]:
         done.append(ready[0])
         waiting.remove(ready[0])
     return done
+
+
+def _after_fetch(phases: list[Phase]) -> int:
+    """Where the dependencies are installed in a plan that has no phase for it."""
+    early = [n for n, phase in enumerate(phases, 1) if phase.name in ("setup", "fetch")]
+    return max(early, default=0)
 
 
 def _command_failed(phase: Phase, command: str, ended: steps.Ended) -> BuildFailed:

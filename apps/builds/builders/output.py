@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 MAX_LINE = 10_000  # bytes
 MAX_OUTPUT = 8 * 1024 * 1024  # bytes of one build; what comes after is dropped
+_DETAIL = " " * 7
 _TAIL = 40  # lines kept to explain a failure
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = dict.fromkeys([*range(9), *range(10, 32), *range(127, 160)])
@@ -29,7 +30,7 @@ class BuildLog:
         self._write(f"-----> {text}")
 
     def detail(self, text: str) -> None:
-        self._write(f"       {text}")
+        self._write(_DETAIL + text)
 
     def warn(self, text: str) -> None:
         """A warning of the build; it is kept for the result too."""
@@ -39,7 +40,7 @@ class BuildLog:
 
     def program(self, line: str) -> None:
         """One line that a program printed."""
-        size = len(line.encode(errors="replace"))
+        size = len(line.encode(errors="replace")) + len(_DETAIL)
         if self._left >= 0:
             self._left -= size
             if self._left >= 0:
