@@ -173,10 +173,6 @@ class Plan:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def phase(self, name: str) -> Phase | None:
-        """The phase called `name`."""
-        return next((phase for phase in self.phases if phase.name == name), None)
-
     def to_json(self) -> dict[str, object]:
         """The plan as plain data, for `builds:info`, the Nix builder and digests."""
         return cast("dict[str, object]", _plain(dataclasses.asdict(self)))

@@ -25,7 +25,7 @@ _NEEDS = re.compile(
 )
 _ENV_DB = re.compile(r"\benv\.db(?:_url)?\(\s*\)")
 _PLACEHOLDERS = {"DATABASE_URL": "sqlite://:memory:"}
-_SECRET = "for-this-build-only-and-thrown-away-0123456789-abcdefghij"  # noqa: S105 - no secret
+_SECRET = "only-for-this-build"  # noqa: S105 - no secret
 # packages that set STATIC_ROOT for the settings
 _CONFIGURES = ("django_heroku", "django_on_heroku")
 
@@ -115,8 +115,7 @@ def _settings(tree: SourceTree, folder: str, module: str) -> str:
 def _wsgi(tree: SourceTree, folder: str, module: str, settings: str) -> str | None:
     if match := _WSGI.search(settings):
         return f"{match[1]}:{match[2]}"
-    packages = [name for name in (module.split(".")[0], "config") if name]
-    for package in packages:
+    for package in (module.split(".")[0], "config"):
         if tree.is_file(posixpath.join(folder, package, "wsgi.py")):
             return f"{package}.wsgi:application"
     return None

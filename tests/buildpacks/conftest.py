@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from buildpacks import PlanError, SourceTree, plan
+from buildpacks import Plan, PlanError, SourceTree, plan
+from buildpacks.plan import Phase
 
 MakeTree = Callable[..., SourceTree]
 Refusal = Callable[..., PlanError]
+
+
+def phase_of(made: Plan, name: str) -> Phase:
+    """The phase `name`, which must be there."""
+    return next(phase for phase in made.phases if phase.name == name)
 
 
 @pytest.fixture

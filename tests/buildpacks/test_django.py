@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from buildpacks import Plan, SourceTree, plan
-from tests.buildpacks.conftest import MakeTree
+from tests.buildpacks.conftest import MakeTree, phase_of
 
 SAMPLES = Path(__file__).parents[1] / "apps"
 STATIC = "INSTALLED_APPS = ['django.contrib.staticfiles']\nSTATIC_ROOT = 'x'\n"
@@ -25,15 +25,15 @@ def _planned(make_tree: MakeTree, files: dict[str, str | bytes]) -> Plan:
 
 
 def _build(made: Plan) -> str:
-    phase = made.phase("build")
-    return " && ".join(phase.commands) if phase is not None else ""
+    return " && ".join(
+        command for phase in made.phases if phase.name == "build" for command in phase.commands
+    )
 
 
 def test_it_runs_when_the_settings_are_set_up_for_it(make_tree: MakeTree) -> None:
     made = _planned(make_tree, {"shop/settings.py": STATIC})
     assert _build(made).endswith(COLLECT)
-    phase = made.phase("build")
-    assert phase is not None
+    phase = phase_of(made, "build")
     assert "DISABLE_COLLECTSTATIC" in phase.hint
     assert phase.depends_on == ("install",)
     assert not phase.network

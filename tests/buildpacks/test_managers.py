@@ -9,7 +9,7 @@ from uv import find_uv_bin
 
 from buildpacks import plan
 from buildpacks.plan import PythonDependencies
-from tests.buildpacks.conftest import MakeTree, Refusal
+from tests.buildpacks.conftest import MakeTree, Refusal, phase_of
 
 PROJECT = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n'
 FLASK = PROJECT + 'dependencies = ["Flask>=3", "uvloop; sys_platform == \'nt\'"]\n'
@@ -155,8 +155,7 @@ def test_whether_installing_needs_the_tree(make_tree: MakeTree, text: str, proje
     made = plan(make_tree(PROCFILE | files))
     assert made.python is not None
     assert made.python.project is project
-    fetch = made.phase("fetch")
-    assert fetch is not None
+    fetch = phase_of(made, "fetch")
     assert fetch.files == (() if project else ("uv.lock", "pyproject.toml"))
 
 

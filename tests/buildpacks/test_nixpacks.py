@@ -8,7 +8,7 @@ import pytest
 
 from buildpacks import Plan, detect, plan
 from buildpacks.nixpacks import fill
-from tests.buildpacks.conftest import MakeTree, Refusal
+from tests.buildpacks.conftest import MakeTree, Refusal, phase_of
 
 STATIC = "INSTALLED_APPS = ['django.contrib.staticfiles']\nSTATIC_ROOT = 'x'\n"
 BASE: dict[str, str | bytes] = {
@@ -24,9 +24,7 @@ def _planned(make_tree: MakeTree, text: str) -> Plan:
 
 
 def _commands(made: Plan, name: str) -> tuple[str, ...]:
-    phase = made.phase(name)
-    assert phase is not None
-    return phase.commands
+    return phase_of(made, name).commands
 
 
 @pytest.mark.parametrize(
@@ -58,9 +56,7 @@ def test_every_list_is_merged_under_both_its_names(make_tree: MakeTree) -> None:
         '[phases.setup]\nnixPkgs = ["...", "ffmpeg"]\nnixLibraries = ["zlib"]\naptPkgs = ["git"]\n'
         '[phases.build]\npaths = ["/x/bin"]\ncacheDirectories = [".cache"]\n',
     )
-    setup, build = made.phase("setup"), made.phase("build")
-    assert setup is not None
-    assert build is not None
+    setup, build = phase_of(made, "setup"), phase_of(made, "build")
     assert (setup.packages, setup.libraries, setup.apt_packages) == (
         ("ffmpeg",),
         ("zlib",),
@@ -91,8 +87,7 @@ def test_install_commands_without_a_hole_replace_the_installation(make_tree: Mak
     made = _planned(make_tree, '[phases.install]\ncmds = ["pip install -r requirements.txt"]\n')
     assert made.python is not None
     assert made.python.manager == "none"
-    install = made.phase("install")
-    assert install is not None
+    install = phase_of(made, "install")
     assert install.network
     assert install.files == ()
     assert "nixpacks.toml" in install.hint
@@ -106,8 +101,7 @@ def test_install_commands_with_a_hole_come_on_top(make_tree: MakeTree) -> None:
 
 
 def test_build_commands_get_no_network(make_tree: MakeTree) -> None:
-    build = _planned(make_tree, '[phases.build]\ncmds = ["x"]\n').phase("build")
-    assert build is not None
+    build = phase_of(_planned(make_tree, '[phases.build]\ncmds = ["x"]\n'), "build")
     assert not build.network
 
 
@@ -116,8 +110,7 @@ def test_no_providers_means_the_file_alone(make_tree: MakeTree) -> None:
     made = plan(make_tree({"requirements.txt": "", "nixpacks.toml": text}))
     assert made.providers == ()
     assert made.python is None
-    install = made.phase("install")
-    assert install is not None
+    install = phase_of(made, "install")
     assert install.depends_on == ("setup",)
     assert dict(made.processes) == {"web": "./app"}
 
@@ -141,8 +134,7 @@ def test_nixpacks_variables_steer_the_plan(make_tree: MakeTree) -> None:
         '[variables]\nNIXPACKS_PKGS = "jq, sl"\nNIXPACKS_BUILD_CMD = "make"\n'
         'NIXPACKS_START_CMD = "./go"\n[phases.setup]\nnixPkgs = ["git"]\n',
     )
-    setup = made.phase("setup")
-    assert setup is not None
+    setup = phase_of(made, "setup")
     assert setup.packages == ("jq", "sl", "git")
     assert _commands(made, "build") == ("make",)
     assert made.processes["web"] == "./go"
