@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.runtimes.base import AppSpec, Artifact, ProcessState
+from paas.runtimes.base import AppSpec, Artifact, ProcessState, RuntimeFailure
 from paas.runtimes.local import litter
 from paas.runtimes.local.parts import Parts
 from tests.runtimes import sample
@@ -90,6 +90,20 @@ def test_the_next_apply_clears_up_too(world: World, app: AppSpec, tmp_path: Path
     killed_apply(world, app, "local.switch", tmp_path)
     finish(runtime.apply(replace(app, release=3, environment={"BODY": "three"}), 3))
     assert world.get(app.hosts[0]) == (200, "three web.1")
+    eventually(lambda: not runtime.tend())
+    assert owned(world, app) == ONE_OF_EACH
+
+
+def test_a_full_disk_is_told_and_harms_nothing(
+    world: World, app: AppSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = world.runtime()
+    finish(runtime.apply(app, 1))
+    monkeypatch.setenv("PAAS_FAULTS_DIR", str(tmp_path))
+    (tmp_path / "local.ready").write_text("full")
+    with pytest.raises(RuntimeFailure, match="No space left on device"):
+        finish(runtime.apply(replace(app, environment={"BODY": "two"}, release=2), 2))
+    assert world.get(app.hosts[0]) == (200, "one web.1")
     eventually(lambda: not runtime.tend())
     assert owned(world, app) == ONE_OF_EACH
 

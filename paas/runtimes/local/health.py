@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -91,6 +92,7 @@ class Gate:
         """
         try:
             if self.candidate.record.port is None:
+                self._wait_for_command()
                 self.pause(STEADY)
             else:
                 self._wait_for_web(self.candidate.record.port)
@@ -120,6 +122,12 @@ class Gate:
         run = CheckRun(one.record.port, one.host, self.pause, one.run_command, one.failed)
         run.all(startup(one.process.checks))
 
+    def _wait_for_command(self) -> None:
+        """Until the sandbox is made and the app's own command runs in it."""
+        deadline = time.monotonic() + self._boot_timeout
+        while not _runs_command(self.candidate.pid) and time.monotonic() < deadline:
+            self._check(_POLL)
+
     def _wait_for_web(self, port: int) -> None:
         self._wait_for_accept(port)
         if any(check.path for check in startup(self.candidate.process.checks)):
@@ -129,11 +137,12 @@ class Gate:
         try:
             self.pause(STEADY)
             deadline = time.monotonic() + FIRST_ANSWER
-            while not first.done() and time.monotonic() < deadline:
+            while first.waits() and time.monotonic() < deadline:
                 self._check(_POLL)
+            if not first.answered:
+                self.pause(STEADY)  # it may have broken off because it is dying
         finally:
             first.close()
-        self._check(0)
 
     def _wait_for_accept(self, port: int) -> None:
         deadline = time.monotonic() + self._boot_timeout
@@ -180,25 +189,27 @@ class Gate:
         if port is not None and _stays_in_use(port):
             raise PortTaken
         limit = self.candidate.process.size.memory_mb
-        reason, hint = explain_end(self._exit_status(), self.candidate.box, limit)
+        reason, hint = explain_end(self._end(), self.candidate.box, limit)
         raise self.candidate.failed(reason, hint)
 
-    def _exit_status(self) -> int | None:
-        """Supervisord learns of a death a moment after us."""
+    def _end(self) -> Program | None:
+        """How supervisord says that it ended; it learns of a death a moment after us."""
         for _ in range(200):
             program = self.candidate.program()
-            if program is None:
-                return None
-            if program.exit is not None and program.pid != self.candidate.pid:
-                return program.exit
+            if program is None or self._has_ended(program):
+                return program
             time.sleep(_POLL)
         return None
+
+    def _has_ended(self, program: Program) -> bool:
+        return program.exit is not None and program.pid != self.candidate.pid
 
 
 class FirstRequest:
     """`HEAD /` sent to a new web process; any answer will do, even a refusal."""
 
     def __init__(self, port: int, host: str) -> None:
+        self.answered = False
         self._socket: socket.socket | None = None
         text = (
             f"HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: paas-health\r\n"
@@ -211,11 +222,15 @@ class FirstRequest:
         except OSError:
             self.close()
 
-    def done(self) -> bool:
-        """Whether it was answered, or closed without an answer (no HTTP server)."""
-        if self._socket is None:
+    def waits(self) -> bool:
+        """Whether it is neither answered nor closed without an answer (no HTTP server)."""
+        if self._socket is None or self.answered:
+            return False
+        if not select.select([self._socket], [], [], 0)[0]:
             return True
-        return bool(select.select([self._socket], [], [], 0)[0])
+        with suppress(OSError):
+            self.answered = bool(self._socket.recv(1))
+        return False
 
     def close(self) -> None:
         if self._socket is not None:
@@ -223,9 +238,10 @@ class FirstRequest:
         self._socket = None
 
 
-def explain_end(status: int | None, box: str, memory_mb: int | None = None) -> tuple[str, str]:
+def explain_end(program: Program | None, box: str, memory_mb: int | None = None) -> tuple[str, str]:
     """Why the process in the sandbox `box` has ended: reason and hint, for `NotHealthy`."""
-    if sandbox.oom_killed(box):
+    status = program.exit if program else None
+    if (program and program.over_memory) or sandbox.oom_killed(box):
         limit = f"{memory_mb} MB of memory" if memory_mb else "memory limit"
         return (
             f"was killed because it used more than its {limit}",
@@ -262,6 +278,17 @@ def tail(log: Path, start: int) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     return tuple(text.splitlines()[-_OUTPUT_LINES:])
+
+
+def _runs_command(pid: int) -> bool:
+    """Whether anything runs in the sandbox but the helpers that make it."""
+    ours = sandbox.OUR_FOLDER.encode()
+    for member in sandbox.members(pid):
+        with suppress(OSError):
+            command = Path(f"/proc/{member}/cmdline").read_bytes()
+            if command and ours not in command:
+                return True
+    return False
 
 
 def _signal_name(number: int) -> str:

@@ -80,7 +80,7 @@ def _live(state: AppState, record: Record, program: Program | None) -> ProcessSt
         return _shown(state, record, ProcessState.DOWN, reason="Lost with its supervisor")
     if program.pid:
         return _shown(state, record, ProcessState.UP, since=program.started, program=program)
-    why, _ = explain_end(program.exit, record.program(state.app_id))
+    why, _ = explain_end(program, record.program(state.app_id))
     return _shown(
         state,
         record,

@@ -15,7 +15,7 @@ from paas.runtimes.base import AppSpec, Artifact, ProcessSpec, RuntimeFailure, S
 from paas.runtimes.local import launch
 from paas.runtimes.local.ports import Ports
 from paas.runtimes.local.state import Phase, Record
-from paas.runtimes.local.supervisor import Supervisor, scratch_folder
+from paas.runtimes.local.supervisor import Order, Supervisor, scratch_folder
 from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
 
 _APP = "/app"
@@ -78,13 +78,14 @@ class Processes:
         launch.write(self._spec_file(program), box, sandbox.run_user_command(record.command))
         log = self.raw_log(spec.app_id, record.name)
         log.parent.mkdir(parents=True, exist_ok=True)
-        return self._supervisor.add(
-            program,
-            self._spec_file(program),
-            log,
+        order = Order(
+            spec=self._spec_file(program),
+            log=log,
             restart=record.phase is not Phase.ONE_OFF,
             stop_seconds=self._stop_timeout,
+            size=size,
         )
+        return self._supervisor.add(program, order)
 
     def box(self, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]) -> Sandbox:
         """The sandbox of a process; makes its scratch folder."""

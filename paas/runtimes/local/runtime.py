@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from paas.instance import Instance
 from paas.runtimes.base import (
@@ -16,6 +16,7 @@ from paas.runtimes.base import (
     OneOff,
     ProcessStatus,
     RouteTable,
+    RuntimeFailure,
     Usage,
 )
 from paas.runtimes.local import litter, observing, oneoffs, removal, tending
@@ -23,6 +24,7 @@ from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.routes import SLOTS
 from paas.runtimes.local.supervisor import SupervisorDown
+from paas.sandbox.spec import SandboxError
 
 _SWEEP_EVERY = 60.0
 
@@ -48,7 +50,8 @@ class LocalRuntime:
         self._next_sweep = 0.0
 
     def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
-        yield from Deployment(self._parts, spec, token).steps()
+        with _fit_for_the_user():
+            yield from Deployment(self._parts, spec, token).steps()
 
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
@@ -70,15 +73,16 @@ class LocalRuntime:
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> OneOff:
-        return oneoffs.run(
-            self._parts,
-            spec,
-            command,
-            name=name,
-            detached=detached,
-            timeout=timeout,
-            environment=environment or {},
-        )
+        with _fit_for_the_user():
+            return oneoffs.run(
+                self._parts,
+                spec,
+                command,
+                name=name,
+                detached=detached,
+                timeout=timeout,
+                environment=environment or {},
+            )
 
     def remove(self, app_id: str, token: int) -> None:
         removal.remove(self._parts, app_id, token)
@@ -97,3 +101,16 @@ class LocalRuntime:
 
     def max_quantity(self, process_type: str) -> int | None:
         return SLOTS if process_type == "web" else MOST_PROCESSES
+
+
+@contextmanager
+def _fit_for_the_user() -> Iterator[None]:
+    """Raises RuntimeFailure for what the machine refuses: isolation, disk, files."""
+    try:
+        yield
+    except SandboxError as error:
+        raise RuntimeFailure(str(error)) from error
+    except OSError as error:
+        raise RuntimeFailure(
+            f"The machine refused it: {error.strerror or error}. `paas doctor` shows what is short."
+        ) from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.instance import Instance, make_private
-from paas.runtimes.base import RuntimeFailure
+from paas.runtimes.base import RuntimeFailure, Size
 
 _OPEN_FILES = 4096  # three per process, and 500 processes are plenty for one machine
 _CALL_TIMEOUT = 15.0
@@ -57,7 +57,8 @@ class Program:
     """One program as supervisord knows it; times are Unix times, `pid` 0 means not running.
 
     `exit` is the last exit status (negative: killed by that signal), None
-    before the first end; `stopped` says that it was told to stop.
+    before the first end; `over_memory` says that it was killed for its memory
+    where no control group does that.
     """
 
     pid: int
@@ -65,7 +66,18 @@ class Program:
     ended: float
     exit: int | None
     restarts: int
-    stopped: bool
+    over_memory: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """A program to start: `spec` is the JSON file of `launch`, `log` its raw output."""
+
+    spec: Path
+    log: Path
+    restart: bool
+    stop_seconds: float
+    size: Size
 
 
 def scratch_folder(instance: Instance) -> Path:
@@ -124,9 +136,11 @@ class Supervisor:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def add(self, name: str, spec: Path, log: Path, *, restart: bool, stop_seconds: float) -> int:
+    def add(self, name: str, order: Order) -> int:
         """Start a program and return its pid, 0 if it has ended already."""
-        return int(self._call("add", name, str(spec), str(log), restart, float(stop_seconds)))
+        limits = (order.size.memory_mb, order.size.processes)
+        times = (order.restart, float(order.stop_seconds))
+        return int(self._call("add", name, str(order.spec), str(order.log), *times, *limits))
 
     def stop(self, name: str) -> None:
         self._call("stop", name)

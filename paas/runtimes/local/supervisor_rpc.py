@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from supervisor.xmlrpc import Faults, RPCError
 from paas import sandbox
 from paas.runtimes.local import launch
 from paas.sandbox.probe import overlay_works
+from paas.sandbox.processes import memory
 from paas.sandbox.spec import SandboxError
 
 GROUP = "apps"  # one group, because supervisord stops group after group
@@ -36,6 +38,10 @@ OUTPUT_RATE = 1_000_000
 """Bytes a second a process may print for good; what exceeds it waits in its pipe."""
 OUTPUT_BURST = 4_000_000
 RAW_LOG_BYTES = 5 * 1024 * 1024
+
+WATCH_INTERVAL = 1.0
+"""Seconds between two looks at a process whose limits are watched."""
+_MIB = 1024 * 1024
 
 LONGEST_PAUSE = 60.0
 """Seconds between two starts of a process that crashes again and again."""
@@ -109,6 +115,14 @@ class CappedOutput(PDispatcher):  # type: ignore[misc]
         self._log.emit(LogRecord(LevelsByName.INFO, data))
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Limits to be watched where no control group enforces them; memory in bytes."""
+
+    memory: int
+    processes: int
+
+
 class AppProcess(Subprocess):  # type: ignore[misc]
     """One sandboxed process: bubblewrap's pid, with all that runs inside it."""
 
@@ -122,6 +136,8 @@ class AppProcess(Subprocess):  # type: ignore[misc]
         self._started = 0.0
         self._retry_at = 0.0
         self._kill_at = 0.0
+        self._look_at = 0.0
+        self.over_memory = False
 
     def get_execv_args(self) -> tuple[str, list[str]]:
         return self.config.command, []
@@ -144,6 +160,7 @@ class AppProcess(Subprocess):  # type: ignore[misc]
 
     def spawn(self) -> int | None:
         self._started = time.monotonic()
+        self.over_memory = False
         pid: int | None = super().spawn()
         if not pid:
             self._back_off()
@@ -169,6 +186,9 @@ class AppProcess(Subprocess):  # type: ignore[misc]
         elif self._waits_for_restart() and now >= self._retry_at:
             self.restarts += 1
             self.spawn()
+        elif self.pid and self.config.watched and now >= self._look_at:
+            self._look_at = now + WATCH_INTERVAL
+            self._watch_limits(self.config.watched)
 
     def stop(self) -> None:
         """SIGTERM to all processes inside; `transition` kills what is left in time."""
@@ -198,8 +218,13 @@ class AppProcess(Subprocess):  # type: ignore[misc]
             "ended": self.laststop,
             "exit": self.exit_code,
             "restarts": self.restarts,
-            "stopped": self.administrative_stop,
+            "over_memory": self.over_memory,
         }
+
+    def _watch_limits(self, limits: Watched) -> None:
+        self.over_memory = memory(self.pid) > limits.memory
+        if self.over_memory or len(sandbox.members(self.pid)) > limits.processes:
+            sandbox.kill(self.pid)
 
     def _stopping(self, seconds: float) -> None:
         self.killing = True
@@ -226,8 +251,17 @@ class AppConfig(ProcessConfig):  # type: ignore[misc]
     """A program whose `command` is nothing but the path of its JSON file."""
 
     def __init__(
-        self, options: Any, name: str, spec: str, log: str, *, restart: bool, stop_seconds: float
+        self,
+        options: Any,
+        name: str,
+        spec: str,
+        log: str,
+        *,
+        restart: bool,
+        stop_seconds: float,
+        watched: Watched | None,
     ) -> None:
+        self.watched = watched
         params: dict[str, object] = dict.fromkeys(self.req_param_names)
         params |= {
             "name": name,
@@ -261,17 +295,34 @@ class AppsInterface:
 
     def __init__(self, supervisord: Any) -> None:
         self._options = supervisord.options
+        self._groups = bool(sandbox.probe().cgroup)
         supervisord.add_process_group(ProcessGroupConfig(self._options, GROUP, 999, []))
         self._group = supervisord.process_groups[GROUP]
         self._programs: dict[str, AppProcess] = self._group.processes
 
-    def add(self, name: str, spec: str, log: str, restart: bool, stop_seconds: float) -> int:
+    def add(
+        self,
+        name: str,
+        spec: str,
+        log: str,
+        restart: bool,
+        stop_seconds: float,
+        memory_mb: int,
+        processes: int,
+    ) -> int:
         """Start the program that the JSON file `spec` describes; its pid, 0 if it is gone."""
         if self._options.mood < SupervisorStates.RUNNING:
             raise RPCError(Faults.SHUTDOWN_STATE)
         if name not in self._programs:
+            watched = None if self._groups else Watched(memory_mb * _MIB, processes)
             config = AppConfig(
-                self._options, name, spec, log, restart=restart, stop_seconds=stop_seconds
+                self._options,
+                name,
+                spec,
+                log,
+                restart=restart,
+                stop_seconds=stop_seconds,
+                watched=watched,
             )
             self._programs[name] = process = config.make_process(self._group)
             process.spawn()
