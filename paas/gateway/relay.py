@@ -29,6 +29,7 @@ class Client:
         self._receive, self._send = receive, send
         self._content_type = content_type
         self._watching: asyncio.Task[None] | None = None
+        self._patience: asyncio.Timeout | None = None  # of the chunk that is being sent
         self.gone = False
 
     async def begin(self) -> None:
@@ -51,13 +52,22 @@ class Client:
         await self._deliver({"type": "http.response.body", "body": b"", "more_body": False})
         return not self.gone
 
+    def drop(self) -> None:
+        """Give the client up, also in the middle of a chunk it does not take."""
+        self.gone = True
+        if self._patience:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+
     async def _deliver(self, message: Message) -> None:
         if self.gone:
             return
         try:
-            await asyncio.wait_for(self._send(message), _STALL)
+            async with asyncio.timeout(_STALL) as self._patience:
+                await self._send(message)
         except TimeoutError:
             self.gone = True
+        finally:
+            self._patience = None
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -127,8 +137,8 @@ async def _collect(
     """Move git's output to `output`, and an empty chunk as its end."""
     assert process.stdout is not None
     while chunk := await process.stdout.read(_CHUNK):
-        if owned and output.full():
-            client.gone = True
+        if owned and output.full() and not client.gone:
+            client.drop()
         if not client.gone:
             await output.put(chunk)
         elif not owned:

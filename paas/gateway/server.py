@@ -60,7 +60,7 @@ async def serve(instance: Instance) -> None:
         OSError: the internal token is missing, or a socket cannot be made.
     """
     make_private(instance.run)
-    tree.remove_drafts(instance.sources)
+    tree.remove_leftovers(instance.repositories, instance.sources)
     hook_server = hooks.HookServer(instance.hook_socket)
     application = Application(_surroundings(instance, hook_server))
     # uvicorn raises the signal again when it has stopped; that must not kill us.

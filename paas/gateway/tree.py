@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import signal
 from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping
@@ -50,10 +51,15 @@ def make_lens(folder: Path) -> Path:
     return folder
 
 
-def remove_drafts(sources: Path) -> None:
-    """Delete the half-written archives of a gateway that was killed."""
+def remove_leftovers(repositories: Path, sources: Path) -> None:
+    """Delete what pushes of a killed gateway left: half-written archives and quarantines.
+
+    For the gateway's start only: quarantines of running pushes look the same.
+    """
     for draft in sources.glob(f"*.tar{_DRAFT}"):
         draft.unlink(missing_ok=True)
+    for quarantine in repositories.glob("*.git/objects/tmp_objdir-*"):
+        shutil.rmtree(quarantine, ignore_errors=True)
 
 
 class PushedObjects:
