@@ -118,8 +118,10 @@ def start(
                 start_new_session=True,
                 umask=0o022,  # bubblewrap makes the parents of mount points: all must pass them
             )
-        finally:
-            prepared.close()
+        except BaseException:
+            prepared.abandon()
+            raise
+        prepared.close()
         child = Child(process, prepared, sandbox.limits)
         _enter(child, prepared, info.read())
         gate.write(b"go")

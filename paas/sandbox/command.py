@@ -72,6 +72,12 @@ class Prepared:
             for descriptor in self.fds:
                 os.close(descriptor)
 
+    def abandon(self) -> None:
+        """Undo the preparation: the program will not be started."""
+        self.close()
+        if self.group is not None:
+            self.group.remove()
+
 
 def command(
     sandbox: Sandbox, argv: Sequence[str], *, options: Sequence[str] = (), fds: Sequence[int] = ()
@@ -93,14 +99,32 @@ def command(
         raise SandboxError("A sandbox of root's needs a uid that is not root's.")
     group = cgroups.create(sandbox.name, sandbox.limits)
     files = Files()
+    try:
+        program = _program(sandbox, argv, files, options, root=root, bounded=group is not None)
+    except BaseException:
+        Prepared([], {}, tuple(files.descriptors), group).abandon()
+        raise
+    return Prepared(program, {}, (*files.descriptors, *fds), group)
+
+
+def _program(
+    sandbox: Sandbox,
+    argv: Sequence[str],
+    files: Files,
+    options: Sequence[str],
+    *,
+    root: bool,
+    bounded: bool,
+) -> list[str]:
     view = [*_namespaces(sandbox, root=root), *options, *_mounts(sandbox, files, root=root)]
     # By descriptor: the app can read the arguments of its namespace's first process.
     arguments = files.add(b"".join(os.fsencode(one) + b"\0" for one in view))
-    program = [str(find_bwrap().path), "--args", str(arguments), "--"]
-    program += [*_drop(sandbox, root=root), *_idle(sandbox)]
-    order = files.add(_order(sandbox, argv, bounded=group is not None))
-    program += [str(panel_python()), "-I", "-S", _INIT, str(order)]
-    return Prepared(program, {}, (*files.descriptors, *fds), group)
+    order = files.add(_order(sandbox, argv, bounded=bounded))
+    return [
+        *(str(find_bwrap().path), "--args", str(arguments), "--"),
+        *(*_drop(sandbox, root=root), *_idle(sandbox)),
+        *(str(panel_python()), "-I", "-S", _INIT, str(order)),
+    ]
 
 
 class Files:

@@ -159,6 +159,21 @@ def test_locks_of_other_managers_are_installed_exactly(
         site.build(plan(python=PythonDependencies(manager, (name,))), {name: smuggled})
 
 
+def test_an_older_poetry_lock_leaves_platforms_to_uv(site: Site, packages: Path) -> None:
+    wheel(packages, "alpha")
+    wheel(packages, "alpha", "2.0")
+    files = {
+        "poetry.lock": '[[package]]\nname = "alpha"\nversion = "1.0"\noptional = false\n'
+        '[[package]]\nname = "onlywindows"\nversion = "9"\noptional = false\n'
+        '[metadata]\nlock-version = "2.0"\n',
+        "pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.11"\nalpha = "^1.0"\n'
+        'onlywindows = {version = "^9", markers = "sys_platform == \'win32\'"}\n',
+    }
+    needs = PythonDependencies("poetry", ("poetry.lock", "pyproject.toml"))
+    site.build(plan(python=needs), files)
+    assert any("+ alpha==1.0" in line for line in site.log)
+
+
 def _lock(manager: str, proof: str) -> tuple[str, str]:
     if manager == "pipenv":
         package = {"version": "==1.0", "hashes": [proof]}

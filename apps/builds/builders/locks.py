@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from apps.builds.builders.base import BuildFailed
@@ -17,44 +18,74 @@ from buildpacks.plan import PythonDependencies
 
 MANAGERS = ("poetry", "pdm", "pipenv")
 TRANSLATED = "paas-requirements.txt"
+CONSTRAINTS = "paas-constraints.txt"
 Table = Mapping[str, Any]
 
 
-def is_open(needs: PythonDependencies) -> bool:
-    """Whether the file names versions loosely (a Pipfile without lock), so that uv must resolve."""
-    return needs.files[0] == "Pipfile"
+@dataclass(frozen=True)
+class Translated:
+    """Requirements and constraints in pip's format.
+
+    `exact` says that the requirements are the whole, so that nothing is left
+    to resolve.
+    """
+
+    requirements: str
+    constraints: str = ""
+    exact: bool = True
 
 
-def requirements(needs: PythonDependencies, files: Mapping[str, bytes]) -> str | None:
-    """The lock as requirements; None for managers that uv reads itself.
+def translate(needs: PythonDependencies, files: Mapping[str, bytes]) -> Translated | None:
+    """The lock for uv; None for managers that uv reads itself.
 
     Raises:
-        BuildFailed: the lock cannot be read, or is of a format too old.
+        BuildFailed: the lock cannot be read.
     """
     if needs.manager not in MANAGERS:
         return None
     name = needs.files[0]
     try:
-        lines = list(_lines(name, files))
+        return _translated(name, files)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildFailed(
             f"{name} could not be read",
             f"It is not a lock file of a format known here ({error}).",
             f"Make it anew with a current version of {needs.manager}, and commit it.",
         ) from None
-    return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+def _translated(name: str, files: Mapping[str, bytes]) -> Translated:
     text = files[name].decode()
     if name == "Pipfile.lock":
-        yield from _pipfile_lock(json.loads(text))
-    elif name == "Pipfile":
-        yield from _pipfile(tomllib.loads(text))
-    elif name == "poetry.lock":
-        yield from _poetry(tomllib.loads(text))
-    else:
-        yield from _pdm(tomllib.loads(text))
+        return Translated(_text(_pipfile_lock(json.loads(text))))
+    if name == "Pipfile":
+        return Translated(_text(_wanted(tomllib.loads(text).get("packages", {}))), exact=False)
+    lock = tomllib.loads(text)
+    if name == "pdm.lock":
+        return Translated(_text(_pdm(lock)))
+    locked = _text(_poetry(lock))
+    if _version(lock) >= (2, 1):
+        return Translated(locked)
+    # Older locks do not say on which platform a package is needed: uv finds out.
+    project = tomllib.loads(files["pyproject.toml"].decode())
+    wanted = project["tool"]["poetry"]["dependencies"]
+    names = {key: _without_version(value) for key, value in wanted.items() if key != "python"}
+    return Translated(_text(_wanted(names)), locked, exact=False)
+
+
+def _version(lock: Table) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(lock["metadata"]["lock-version"]).split("."))
+
+
+def _without_version(wanted: Any) -> dict[str, Any]:
+    """Poetry's `^` and `~` mean nothing to uv, and the lock has the version."""
+    if not isinstance(wanted, dict):
+        return {}
+    return {key: wanted[key] for key in ("extras", "markers", "optional") if key in wanted}
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _poetry(lock: Table) -> Iterator[str]:
@@ -98,9 +129,12 @@ def _pipfile_lock(lock: Table) -> Iterator[str]:
         yield _line(name, version, markers, hashes, place)
 
 
-def _pipfile(pipfile: Table) -> Iterator[str]:
-    for name, wanted in pipfile.get("packages", {}).items():
+def _wanted(packages: Table) -> Iterator[str]:
+    """The dependencies of a Pipfile, or of Poetry's table, which are written alike."""
+    for name, wanted in packages.items():
         entry = {"version": wanted} if isinstance(wanted, str) else wanted
+        if entry.get("optional"):
+            continue
         extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
         version = entry.get("version", "*")
         marker = f" ; {entry['markers']}" if entry.get("markers") else ""

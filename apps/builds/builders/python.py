@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from apps.builds.builders import locks, steps
@@ -65,6 +66,11 @@ class Request:
     needs: PythonDependencies
     interpreter: Interpreter
     files: dict[str, bytes]
+
+    @cached_property
+    def translated(self) -> locks.Translated | None:
+        """The lock as uv takes it, where uv does not read it itself."""
+        return locks.translate(self.needs, self.files)
 
     @property
     def key(self) -> str:
@@ -285,9 +291,9 @@ def _write_inputs(request: Request, folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(contents)
-    translated = locks.requirements(request.needs, request.files)
-    if translated is not None:
-        (folder / locks.TRANSLATED).write_text(translated)
+    if request.translated is not None:
+        (folder / locks.TRANSLATED).write_text(request.translated.requirements)
+        (folder / locks.CONSTRAINTS).write_text(request.translated.constraints)
     for path in folder.rglob("*"):  # the panel's umask keeps its files to itself
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -312,9 +318,10 @@ def _commands(request: Request, flags: tuple[str, ...]) -> Iterator[list[str]]:
         yield [*pip, "-r", f"{here}/{needs.files[0]}"]
     elif needs.manager == "pyproject":
         yield [*pip, "/app"] if needs.project else [*pip, "-r", f"{_INPUTS}/pyproject.toml"]
-    elif needs.manager in locks.MANAGERS:
-        exact = [] if locks.is_open(needs) else ["--no-deps"]
-        yield [*pip, *exact, "-r", f"{_INPUTS}/{locks.TRANSLATED}"]
+    elif request.translated is not None:
+        exact = ["--no-deps"] if request.translated.exact else []
+        files = ["-r", f"{_INPUTS}/{locks.TRANSLATED}", "-c", f"{_INPUTS}/{locks.CONSTRAINTS}"]
+        yield [*pip, *exact, *files]
         if needs.project:
             yield [*pip, "--no-deps", "/app"]
     if needs.extra:
