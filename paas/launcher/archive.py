@@ -10,7 +10,7 @@ import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,11 @@ class ArchiveError(LaunchError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup is: `home` is where it was taken, `database` "sqlite" or "postgresql"."""
+    """What a backup is.
+
+    `home` is where it was taken, `database` "sqlite" or "postgresql",
+    `first_uid` the lowest user id of its apps (None: a plain user's instance).
+    """
 
     format: int
     version: str
@@ -38,6 +42,7 @@ class Manifest:
     home: str
     database: str
     artifacts: bool
+    first_uid: int | None
 
 
 class _HashingReader:
@@ -138,57 +143,88 @@ def writing(path: Path, manifest: Manifest) -> Iterator[Writer]:
         draft.unlink(missing_ok=True)
 
 
-def unpack(path: Path, target: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """What the backup says it is.
+
+    Raises:
+        ArchiveError: it is no backup, or of another format.
+    """
+    with _opened(path) as tar:
+        return _read_manifest(tar, tar.next())
+
+
+def unpack(path: Path, target: Path, owner: Callable[[int], int | None]) -> None:
     """Unpack a backup into the empty folder `target`, trusting nothing in it.
+
+    Args:
+        owner: the user id here for one of the backup's files, None for this process's own.
 
     Raises:
         ArchiveError: it is no backup, of another format, damaged, or names paths outside.
         OSError: `target` cannot be written.
     """
+    with _opened(path) as tar:
+        members = iter(tar)
+        _read_manifest(tar, next(members, None))
+        _unpack(tar, members, target, owner)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path, "r|gz") as tar:
-            return _unpack(tar, target)
+            yield tar
     except FileNotFoundError:
         raise ArchiveError(f"There is no file {path}.") from None
-    except (
-        tarfile.TarError,
-        EOFError,
-        zlib.error,
-        gzip.BadGzipFile,
-        ValueError,
-        TypeError,
-    ) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, TypeError) as bad:
         raise ArchiveError(
-            f"{path} is no whole backup of paas ({error}). Use another backup."
-        ) from error
+            f"{path} is no whole backup of paas ({bad}). Use another backup."
+        ) from bad
 
 
-def _unpack(tar: tarfile.TarFile, target: Path) -> Manifest:
-    members = iter(tar)
-    manifest = _read_manifest(tar, next(members, None))
-    links: list[tuple[Path, str]] = []
+def _unpack(
+    tar: tarfile.TarFile,
+    members: Iterator[tarfile.TarInfo],
+    target: Path,
+    owner: Callable[[int], int | None],
+) -> None:
+    late: list[tarfile.TarInfo] = []
     digests: dict[str, str] = {}
     expected: dict[str, str] | None = None
     for member in members:
         if member.name == _CHECKSUMS:
             expected = _read_json(tar, member)
-        elif member.issym():
-            links.append((target / _safe(member.name), member.linkname))
+            continue
+        path = target / _safe(member.name)
+        if member.isreg():
+            digests[member.name] = _write_file(tar, member, path)
+            _give(path, owner(member.uid))
         elif member.isdir():
-            _make_folder(target / _safe(member.name), member.mode)
-        elif member.isreg():
-            digests[member.name] = _write_file(tar, member, target / _safe(member.name))
+            path.mkdir(parents=True, exist_ok=True)
+            late.append(member)
+        elif member.issym():
+            late.append(member)
         else:
-            raise ArchiveError(
-                f"The backup holds {member.name!r}, which is no file. It is not ours."
-            )
+            raise ArchiveError(f"The backup holds {member.name!r}, which is no file.")
     if expected != digests:
         raise ArchiveError("The backup is damaged: its files and its checksums differ.")
-    # Last, so that nothing above was written through one.
-    for link, destination in links:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(destination)
-    return manifest
+    for member in late:
+        _finish(target / _safe(member.name), member, owner(member.uid))
+
+
+def _finish(path: Path, member: tarfile.TarInfo, owner: int | None) -> None:
+    """Links come last, so that no file is written through one; folders keep their times so."""
+    if member.issym():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(member.linkname)
+    else:
+        path.chmod(member.mode & 0o777)
+    _give(path, owner)
+
+
+def _give(path: Path, owner: int | None) -> None:
+    if owner is not None:
+        os.chown(path, owner, owner, follow_symlinks=False)
 
 
 def _read_manifest(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manifest:
@@ -219,11 +255,6 @@ def _safe(name: str) -> PurePosixPath:
     return path
 
 
-def _make_folder(path: Path, mode: int) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod((mode & 0o777) | 0o700)
-
-
 def _write_file(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
@@ -235,5 +266,7 @@ def _write_file(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> st
         while block := source.read(1024 * 1024):
             digest.update(block)
             file.write(block)
+        file.flush()
         os.fchmod(file.fileno(), member.mode & 0o777)
+        os.utime(file.fileno(), (member.mtime, member.mtime))  # Python's .pyc files go by it
     return digest.hexdigest()

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from paas.instance import Instance, current, make_private
 from paas.launcher import postgres
-from paas.launcher.archive import FORMAT, ArchiveError, Manifest, unpack, writing
+from paas.launcher.archive import FORMAT, ArchiveError, Manifest, read_manifest, unpack, writing
 from paas.launcher.errors import LaunchError
 from paas.launcher.lock import LOCK_FILE, only_launcher
+from paas.sandbox import INSTALLER, uid_for
 
 _SQLITE = "db.sqlite3"
 _POSTGRES = "db.pgdump"
@@ -65,6 +66,7 @@ def backup(path: Path, *, artifacts: bool = False, instance: Instance | None = N
         home=str(here.home),
         database="postgresql" if postgres.is_url(database) else "sqlite",
         artifacts=artifacts,
+        first_uid=uid_for(INSTALLER, here.home),
     )
     with writing(path, manifest) as archive, tempfile.TemporaryDirectory(dir=here.home) as scratch:
         if manifest.database == "postgresql":
@@ -90,11 +92,12 @@ def restore(path: Path, *, force: bool = False, instance: Instance | None = None
     with only_launcher(here):
         if not force:
             _refuse_used(here)
+        manifest = read_manifest(path)
+        _refuse_other_kind(manifest)
         staged = _empty(here.home / _UNFINISHED)
         try:
-            manifest = unpack(path, staged)
-            _check_kinds(manifest, staged)
-            _move_paths(manifest, staged, here)
+            unpack(path, staged, lambda uid: _new_owner(uid, manifest, here))
+            _adapt_artifacts(manifest, staged, here)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
@@ -114,7 +117,7 @@ def _kept(instance: Instance, *, artifacts: bool) -> list[Path]:
         instance.build_logs,
         instance.release_logs,
     ]
-    return kept + ([instance.artifacts, instance.cache] if artifacts else [])
+    return kept + ([instance.artifacts, instance.cache / "dependencies"] if artifacts else [])
 
 
 def _copy_sqlite(database: Path, copy: Path) -> Path:
@@ -147,25 +150,43 @@ def _empty(folder: Path) -> Path:
     return make_private(folder)
 
 
-def _check_kinds(manifest: Manifest, staged: Path) -> None:
+def _refuse_other_kind(manifest: Manifest) -> None:
     wants_postgres = manifest.database == "postgresql"
-    has_url = postgres.is_url(os.environ.get("DATABASE_URL", ""))
-    if wants_postgres != has_url:
+    if wants_postgres != postgres.is_url(os.environ.get("DATABASE_URL", "")):
         raise BackupError(
             f"The backup's database is {manifest.database}. "
             + ("Set DATABASE_URL to an empty one." if wants_postgres else "Unset DATABASE_URL.")
         )
-    if not (staged / (_POSTGRES if wants_postgres else _SQLITE)).is_file():
-        raise ArchiveError("The backup holds no database. Use another backup.")
+    if manifest.artifacts and manifest.first_uid is None and os.geteuid() == 0:
+        raise BackupError(
+            "The backup's artifacts belong to a plain user's instance, where apps have no users of "
+            "their own. Restore it as a plain user, or take a backup without artifacts."
+        )
 
 
-def _move_paths(manifest: Manifest, staged: Path, instance: Instance) -> None:
-    """Artifacts are known by their full path: give them the one of this `PAAS_HOME`."""
-    old, new = manifest.home, str(instance.home)
-    if old == new or manifest.database != "sqlite":
+def _new_owner(uid: int, manifest: Manifest, instance: Instance) -> int | None:
+    """Each PAAS_HOME has its own range of users: app n's files go to the n-th user here."""
+    if manifest.first_uid is None or uid < manifest.first_uid:
+        return None
+    return uid_for(uid - manifest.first_uid, instance.home)
+
+
+def _adapt_artifacts(manifest: Manifest, staged: Path, instance: Instance) -> None:
+    """Artifacts are known by their full path: give them this PAAS_HOME's, or forget them.
+
+    Raises:
+        ArchiveError: there is no database in the backup.
+    """
+    if manifest.database == "postgresql":
         return
+    if not (staged / _SQLITE).is_file():
+        raise ArchiveError("The backup holds no database. Use another backup.")
     with closing(sqlite3.connect(staged / _SQLITE)) as database, database:
+        if not manifest.artifacts:
+            database.execute("UPDATE builds_build SET artifact = NULL")
+            return
         rows = database.execute("SELECT id, artifact FROM builds_build WHERE artifact IS NOT NULL")
+        old, new = manifest.home, str(instance.home)
         moved = [(json.dumps(_moved(json.loads(text), old, new)), key) for key, text in rows]
         database.executemany("UPDATE builds_build SET artifact = ? WHERE id = ?", moved)
 

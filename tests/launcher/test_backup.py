@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from paas.launcher.archive import ArchiveError
 from paas.launcher.backup import BackupError, backup, restore
 from paas.launcher.errors import AlreadyRunning, LaunchError
 from paas.launcher.lock import only_launcher
+from paas.sandbox import uid_for
 
 
 def _git(*arguments: str) -> str:
@@ -42,7 +44,8 @@ def used(instance: Instance, tmp_path: Path) -> Instance:
     files = {
         instance.build_logs / "b1.log": "-----> built",
         instance.artifacts / "b1" / "app.py": "print()",
-        instance.cache / "wheels" / "w": "w",
+        instance.cache / "dependencies" / "d": "d",
+        instance.cache / "uv" / "download": "not kept",
         instance.app_logs / "1" / "app.log": "not kept",
     }
     for path, text in files.items():
@@ -86,7 +89,8 @@ def test_everything_comes_back_elsewhere(used: Instance, fresh: Instance, tmp_pa
     app = fresh.artifacts / "b1" / "app.py"
     assert stat.S_IMODE(app.stat().st_mode) == 0o755
     assert (app.parent / "python").readlink() == Path("/usr/bin/python3")
-    assert (fresh.cache / "wheels" / "w").exists()
+    assert app.stat().st_mtime == (used.artifacts / "b1" / "app.py").stat().st_mtime
+    assert [path.name for path in fresh.cache.iterdir()] == ["dependencies"]
     assert _artifact(fresh)["path"] == str(app.parent)
     assert not (fresh.app_logs).exists()
     ensure_keys(fresh)
@@ -99,7 +103,24 @@ def test_without_artifacts_they_are_left_out(
     restored = restore(tmp_path / "small", instance=fresh)
     assert not restored.manifest.artifacts
     assert not fresh.artifacts.exists()
-    assert fresh.database.exists()
+    with closing(sqlite3.connect(fresh.database)) as database:
+        kept = database.execute("SELECT count(*) FROM builds_build WHERE artifact IS NOT NULL")
+        assert kept.fetchone() == (0,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives each app its own user")
+def test_each_apps_files_go_to_its_user_there(
+    used: Instance, fresh: Instance, tmp_path: Path
+) -> None:
+    owners = [uid_for(7, instance.home) for instance in (used, fresh)]
+    assert owners[0] != owners[1]
+    for path in (used.artifacts / "b1", used.artifacts / "b1" / "python"):
+        os.chown(path, owners[0] or 0, owners[0] or 0, follow_symlinks=False)
+    backup(tmp_path / "b", artifacts=True, instance=used)
+    restore(tmp_path / "b", instance=fresh)
+    restored = fresh.artifacts / "b1"
+    assert [p.lstat().st_uid for p in (restored, restored / "python")] == [owners[1]] * 2
+    assert (restored / "app.py").stat().st_uid == 0
 
 
 def test_it_is_consistent_while_others_write(
@@ -217,8 +238,10 @@ def test_nothing_is_written_through_a_link(fresh: Instance, tmp_path: Path) -> N
 
 
 def _crafted(folder: Path, members: list[tuple[str, bytes, str]]) -> Path:
-    manifest = {"format": 1, "version": "0", "created": "", "home": "/", "database": "sqlite"}
-    text = json.dumps({**manifest, "artifacts": False}).encode()
+    manifest = {"format": 1, "version": "0", "created": "", "home": "/"}
+    text = json.dumps(
+        {**manifest, "database": "sqlite", "artifacts": False, "first_uid": None}
+    ).encode()
     with tarfile.open(folder / "crafted", "w:gz") as tar:
         head = tarfile.TarInfo("manifest.json")
         head.size = len(text)
