@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 
 from paas import sandbox
-from paas.sandbox import Sandbox, SandboxError, uid_for, users
+from paas.sandbox import (
+    Isolation,
+    Overlay,
+    Sandbox,
+    SandboxError,
+    make_folder,
+    uid_for,
+    users,
+)
 from tests.sandbox.conftest import ROOT, Box
+
+COMMAND = sys.modules["paas.sandbox.command"]  # the package's `command` is its function
 
 
 @pytest.mark.parametrize(
@@ -44,6 +54,29 @@ def test_writes_to_the_app_vanish(box: Box) -> None:
         assert answer["status"] == 0
     assert (box.lower / "file").read_text() == "old"
     assert [path.name for path in box.lower.iterdir()] == ["file"]
+
+
+def test_where_there_is_no_overlay_the_app_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(COMMAND, "overlay_works", lambda folder: False)
+    uid = uid_for(1, tmp_path)
+    lower, scratch = make_folder(tmp_path / "app", uid), make_folder(tmp_path / "scratch", None)
+    (lower / "file").write_text("old")
+    box = Sandbox(f"test-copy-{os.getpid()}", overlay=Overlay(lower, scratch, "/app"), uid=uid)
+    child = sandbox.start(box, ["sh", "-c", "cat file; echo x >new"], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    with child.stdout as output:
+        assert output.read() == b"old"
+    assert child.wait() == 0
+    assert [path.name for path in lower.iterdir()] == ["file"]
+
+
+def test_without_isolation_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Isolation("none", None, overlay=False, cgroup=0, reason="It is off", fix="Turn it on.")
+    monkeypatch.setattr(COMMAND, "probe", lambda: broken)
+    with pytest.raises(SandboxError, match=r"It is off\. Turn it on\."):
+        sandbox.start(Sandbox("test-none", uid=12_345), ["true"])
 
 
 def test_memory_is_bounded(box: Box) -> None:

@@ -166,11 +166,11 @@ class _Run:
             ),
             environment={
                 "LANG": "C.UTF-8",
+                "SECRET_KEY": secrets.token_hex(32),  # thrown away: builds see no secrets
                 **self.plan.variables,
                 "HOME": "/app",
                 "PATH": ":".join(folders),
                 "SOURCE_VERSION": self.job.commit,
-                "SECRET_KEY": secrets.token_hex(32),  # nobody keeps it: builds see no secrets
             },
             network=network,
             uid=self.uid,
