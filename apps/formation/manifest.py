@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Mapping
 
 from apps.accounts.errors import Refused
-from buildpacks.plan import Manifest
+from buildpacks.plan import EnvVar, Manifest
 
 
 def complete_variables(held: Mapping[str, str], manifest: Manifest) -> dict[str, str]:
     """Config vars with app.json's defaults for those that are not set.
 
-    What is set is never overwritten; a secret is generated once, as it is set
-    from then on.
+    What is set is not overwritten, unless app.json says `sync` and gives a
+    value (Dokku's rule); a secret is generated once, as it is set from then on.
 
     Raises:
         Refused: a required variable has neither a value nor a default.
@@ -21,7 +21,7 @@ def complete_variables(held: Mapping[str, str], manifest: Manifest) -> dict[str,
     complete = dict(held)
     missing = []
     for variable in manifest.env:
-        if variable.name in complete:
+        if variable.name in complete and not _is_synced(variable):
             continue
         if variable.generator == "secret":
             complete[variable.name] = secrets.token_hex(32)
@@ -36,3 +36,7 @@ def complete_variables(held: Mapping[str, str], manifest: Manifest) -> dict[str,
             f"Set it first: paas config:set {' '.join(name + '=...' for name in missing)}"
         )
     return complete
+
+
+def _is_synced(variable: EnvVar) -> bool:
+    return variable.sync and variable.value is not None

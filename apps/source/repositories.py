@@ -10,10 +10,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-# Archives must hold exactly what was committed: a tree's own attributes may
-# not drop files (export-ignore) or rewrite them (export-subst).
-_ATTRIBUTES = "* -export-ignore -export-subst\n"
-
 
 def repository_path(app_id: uuid.UUID) -> Path:
     return Path(settings.INSTANCE.repositories) / f"{app_id}.git"
@@ -22,7 +18,7 @@ def repository_path(app_id: uuid.UUID) -> Path:
 def ensure_repository(app_id: uuid.UUID) -> Path:
     """The app's bare repository, made if it is not there (`git init` may be repeated)."""
     path = repository_path(app_id)
-    if not (path / "info" / "attributes").exists():
+    if not (path / "HEAD").exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         subprocess.run(
             [
@@ -39,14 +35,17 @@ def ensure_repository(app_id: uuid.UUID) -> Path:
             capture_output=True,
             env={"PATH": _path(), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"},
         )
-        (path / "info").mkdir(exist_ok=True)
-        (path / "info" / "attributes").write_text(_ATTRIBUTES)
     return path
 
 
 def set_head(app_id: uuid.UUID, branch: str) -> None:
     """Make `branch` (checked by the catalog) what a clone checks out."""
-    (repository_path(app_id) / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+    head = repository_path(app_id) / "HEAD"
+    text = f"ref: refs/heads/{branch}\n"
+    if head.read_text() != text:
+        draft = head.with_name(f"HEAD.{uuid.uuid4().hex}")  # git may be reading it right now
+        draft.write_text(text)
+        draft.rename(head)
 
 
 def delete_repository(app_id: uuid.UUID) -> None:
