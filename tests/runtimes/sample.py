@@ -11,6 +11,7 @@ import http.server, os, signal, socketserver, sys, threading, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         if self.path.startswith("/slow"):

@@ -146,6 +146,16 @@ def test_each_process_writes_to_a_view_of_its_own(world: World, app: AppSpec) ->
     assert world.get(app.hosts[0], "/write") == (200, "x")
 
 
+def test_a_restart_after_a_crash_begins_afresh(world: World, app: AppSpec) -> None:
+    runtime = world.runtime()
+    finish(runtime.apply(app, 1))
+    assert world.get(app.hosts[0], "/write") == (200, "x")
+    world.get(app.hosts[0], "/die", "POST")
+    eventually(lambda: runtime.observe(app.app_id)[0].restarts == 1)
+    eventually(lambda: world.get(app.hosts[0])[0] == 200)
+    assert world.get(app.hosts[0], "/write") == (200, "x")
+
+
 def test_environment(world: World, app: AppSpec) -> None:
     finish(world.runtime().apply(app, 1))
     host = app.hosts[0]

@@ -178,11 +178,6 @@ def _app_errors() -> list[Json]:
     refused = '{http.error.message}.contains("connect: connection refused")'
     return [
         {
-            "match": [{"expression": "{http.error.status_code} == 499"}],
-            "handle": [_log("code", "H27"), {"handler": "static_response", "status_code": 499}],
-            "terminal": True,
-        },
-        {
             "match": [{"expression": "{http.error.status_code} == 504"}],
             "handle": _page(pages.TIMEOUT),
             "terminal": True,

@@ -47,6 +47,9 @@ def become(path: Path, parent: int) -> NoReturn:
     box, argv = read(path)
     if box.uid is not None and os.geteuid() == 0:
         os.fchown(1, box.uid, -1)  # else the app could not open /dev/stdout
+    if box.overlay is not None:
+        for left in box.overlay.scratch.iterdir():  # by this process before it crashed
+            sandbox.remove_tree(left)
     prepared = sandbox.command(box, argv)
     if os.getppid() != parent:
         raise SandboxError("supervisord has gone: nobody would own this process")
