@@ -82,9 +82,9 @@ class Scene:
             self.tell()
         here = self.instance
         arguments = [str(here.home), str(here.run), self.redis_url, str(self._file)]
-        root = Path(__file__).resolve().parents[2]
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *arguments], env=os.environ | {"PYTHONPATH": str(root)}
+            [sys.executable, __file__, *arguments],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
     @property
