@@ -19,6 +19,7 @@ from paas.sandbox.spec import Limits
 
 _PARENT = "paas"
 _MIB = 1024 * 1024
+_FORGOTTEN_AFTER = 3600.0  # seconds; nobody asks for an ended sandbox's end later than that
 _REMOVE_PATIENCE = 2.0  # seconds that dying processes may take to leave
 
 
@@ -103,6 +104,7 @@ def hierarchy() -> Hierarchy | None:
     """Where groups can be made on this machine; made ready on the first call."""
     for found in (_version_2(), _version_1()):
         if found is not None and _usable(found):
+            _sweep(found)
             return found
     return None
 
@@ -140,6 +142,16 @@ def _version_1() -> Hierarchy | None:
             folder.mkdir(exist_ok=True)
         return Hierarchy(1, folders)
     return None
+
+
+def _sweep(place: Hierarchy) -> None:
+    """Remove old empty groups, whose owner was killed: only empty ones can be removed."""
+    oldest = time.time() - _FORGOTTEN_AFTER
+    for parent in set(place.folders.values()):
+        for folder in parent.iterdir():
+            with contextlib.suppress(OSError):
+                if folder.is_dir() and folder.stat().st_mtime < oldest:
+                    folder.rmdir()
 
 
 def _usable(place: Hierarchy) -> bool:

@@ -16,6 +16,7 @@ from paas.sandbox import (
     Overlay,
     Sandbox,
     SandboxError,
+    cgroups,
     make_folder,
     uid_for,
     users,
@@ -157,6 +158,21 @@ def test_root_never_runs_anything_as_root() -> None:
     for uid in (None, 0):
         with pytest.raises(SandboxError, match="uid"):
             sandbox.command(Sandbox("test-root", uid=uid), ["true"])
+
+
+def test_old_empty_control_groups_are_removed() -> None:
+    place = cgroups.hierarchy()
+    if place is None:
+        pytest.skip("no control groups here")
+    folder = place.folders["memory"] / f"test-old-{os.getpid()}"
+    fresh = place.folders["memory"] / f"test-fresh-{os.getpid()}"
+    folder.mkdir()
+    fresh.mkdir()
+    os.utime(folder, (0, 0))
+    cgroups.hierarchy.cache_clear()
+    cgroups.hierarchy()
+    assert not folder.exists()
+    fresh.rmdir()
 
 
 def test_users_differ_by_app_and_instance(monkeypatch: pytest.MonkeyPatch) -> None:

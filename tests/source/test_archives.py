@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.source.archives import ArchiveLimits, SourceRefused, unpack
+from paas.sandbox import remove_tree
 
 
 def entry(name: str, **fields: object) -> tarfile.TarInfo:
@@ -129,6 +130,7 @@ def test_too_much_is_refused(tmp_path: Path) -> None:
 def test_names_no_file_system_takes_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceRefused, match="name"):
         unpacked(tmp_path, (f"{name}x", b""))
+    remove_tree(tmp_path / "app")  # too deep for pytest's own clean-up
 
 
 def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:

@@ -30,18 +30,14 @@ def digest(tree: Path, mounts: tuple[HostMount, ...]) -> str:
     total = hashlib.sha256()
     size = 0
     try:
-        for name, path, facts in _entries(str(tree), ""):
+        for name, path, facts in entries(tree):
             size += facts.st_size
             if size > MAX_BYTES:
                 raise _too_large()
             total.update(f"{stat.S_IFMT(facts.st_mode)} {facts.st_mode & 0o111:o} ".encode())
             total.update(os.fsencode(name) + b"\0" + _contents(path, facts) + b"\0")
     except PermissionError as error:
-        raise BuildFailed(
-            f"The build left {error.filename} unreadable",
-            "Its permissions keep even its owner out.",
-            "Do not take the right to read from files in the build.",
-        ) from None
+        raise _unreadable(error) from None
     for mount in mounts:
         total.update(f"{mount.source}\0{mount.target}\0".encode())
     return f"sha256:{total.hexdigest()}"
@@ -59,14 +55,22 @@ def keep(tree: Path, folder: Path, artifact: HostArtifact) -> None:
     record.rename(folder / _RECORD)
 
 
-def _entries(root: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Everything below `root`, sorted, without following links; walked without recursion."""
-    waiting = [prefix]
+def entries(tree: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Name, path and facts of everything below `tree` but byte-code, in a fixed order.
+
+    No link is followed, and no recursion used: a build can nest folders
+    deeper than Python's stack goes.
+    """
+    root = str(tree)
+    waiting = [""]
     while waiting:
         folder = waiting.pop()
-        with os.scandir(f"{root}/{folder}") as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        for entry in entries:
+        try:
+            with os.scandir(f"{root}/{folder}") as found:
+                children = sorted(found, key=lambda entry: entry.name)
+        except PermissionError as error:
+            raise _unreadable(error) from None
+        for entry in children:
             name = f"{folder}/{entry.name}" if folder else entry.name
             facts = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(facts.st_mode):
@@ -88,6 +92,14 @@ def _contents(path: str, facts: os.stat_result) -> bytes:
 
 def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _unreadable(error: PermissionError) -> BuildFailed:
+    return BuildFailed(
+        f"The build left {error.filename} unreadable",
+        "Its permissions keep even its owner out.",
+        "Do not take the right to read from files in the build.",
+    )
 
 
 def _too_large() -> BuildFailed:

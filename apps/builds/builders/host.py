@@ -151,7 +151,7 @@ class _Run:
 
     def _compile(self, interpreter: Interpreter) -> None:
         """Byte-compile the app where that saves more at each start than it takes now."""
-        sources = sum(1 for _ in self.job.tree.rglob("*.py"))
+        sources = sum(name.endswith(".py") for name, _, _ in artifact.entries(self.job.tree))
         if _COMPILE_FROM <= sources <= _COMPILE_TO:
             argv = [str(interpreter.path), "-I", "-S", "-m", "compileall", "-q", "-j", "0", "/app"]
             steps.run(self._box(), argv, lambda _line: None, self.guard)
