@@ -142,6 +142,9 @@ def test_hostile_leftovers_of_a_build_are_handled(site: Site) -> None:
     with pytest.raises(BuildFailed, match="failed"):
         site.build(plan(f'python3 -c "{deep}"', "mkdir shut; chmod 0 shut; exit 1"), {})
     assert site.left_over() == []
+    with pytest.raises(BuildFailed, match="cannot be read"):
+        site.build(plan(f'python3 -c "{deep.replace("1200", "5000")}"'), {})
+    assert site.left_over() == []
     built = site.build(plan("mkfifo pipe; ln -s /etc/shadow link"), {})
     assert (Path(built.artifact.path) / "link").is_symlink()
 

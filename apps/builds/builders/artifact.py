@@ -67,17 +67,16 @@ def entries(tree: Path) -> Iterator[tuple[str, str, os.stat_result]]:
         folder = waiting.pop()
         try:
             with os.scandir(f"{root}/{folder}") as found:
-                children = sorted(found, key=lambda entry: entry.name)
-        except PermissionError as error:
+                children = sorted((e.name, e.path, e.stat(follow_symlinks=False)) for e in found)
+        except OSError as error:  # shut away, or nested deeper than a path may be long
             raise _unreadable(error) from None
-        for entry in children:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            facts = entry.stat(follow_symlinks=False)
+        for entry, path, facts in children:
+            name = f"{folder}/{entry}" if folder else entry
             if stat.S_ISDIR(facts.st_mode):
-                if entry.name == "__pycache__":
+                if entry == "__pycache__":
                     continue
                 waiting.append(name)
-            yield name, entry.path, facts
+            yield name, path, facts
 
 
 def _contents(path: str, facts: os.stat_result) -> bytes:
@@ -94,11 +93,11 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
-def _unreadable(error: PermissionError) -> BuildFailed:
+def _unreadable(error: OSError) -> BuildFailed:
     return BuildFailed(
-        f"The build left {error.filename} unreadable",
-        "Its permissions keep even its owner out.",
-        "Do not take the right to read from files in the build.",
+        "The build left files that cannot be read",
+        f"{str(error.filename)[:200]}: {error.strerror}.",
+        "Do not take the right to read from files in the build, nor nest folders without end.",
     )
 
 
