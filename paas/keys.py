@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from paas.instance import Instance, InstanceError, make_private
+from paas.launcher import postgres
 
 SECRET_KEY = "secret_key"  # noqa: S105 - a file's name
 CONFIG_KEYS = "config_keys"
@@ -31,6 +32,7 @@ def ensure_keys(instance: Instance) -> None:
 
     Raises:
         KeysError: the database exists and its keys do not, or somebody else can read a key.
+        LaunchError: DATABASE_URL does not answer.
         InstanceError: `PAAS_HOME` belongs to somebody else.
     """
     make_private(instance.home)
@@ -82,13 +84,18 @@ _GENERATORS: Mapping[str, Callable[[], str]] = {
 
 def _refuse_to_orphan(instance: Instance, name: str) -> None:
     """A new key for an old database would make its config vars unreadable for ever."""
-    if name in BELONG_TO_DATABASE and instance.database.exists():
+    if name in BELONG_TO_DATABASE and _database_exists(instance):
         raise KeysError(
-            f"The database {instance.database} is there, but its key {instance.keys / name} is "
-            f"not. Without that key its config vars and tokens cannot be read. Restore the folder "
+            f"There is a database of this instance, but its key {instance.keys / name} is not "
+            "there, and without it config vars and tokens cannot be read. Restore the folder "
             f"{instance.keys} from a backup (`paas restore`), or start afresh with another "
-            f"PAAS_HOME."
+            "PAAS_HOME."
         )
+
+
+def _database_exists(instance: Instance) -> bool:
+    url = os.environ.get("DATABASE_URL", "")
+    return postgres.is_in_use(url) if postgres.is_url(url) else instance.database.exists()
 
 
 def _create(path: Path, text: str) -> None:

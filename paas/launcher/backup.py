@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any, Protocol
 
 from paas.instance import Instance, current, make_private
 from paas.launcher import postgres
@@ -30,6 +31,12 @@ from paas.sandbox import INSTALLER, uid_for
 _SQLITE = "db.sqlite3"
 _POSTGRES = "db.pgdump"
 _UNFINISHED = ".restore"
+
+
+class Connection(Protocol):
+    """What `sqlite3` and `psycopg` connections have in common."""
+
+    def execute(self, query: str, params: tuple[object, ...] = ..., /) -> Any: ...
 
 
 class BackupError(LaunchError):
@@ -97,12 +104,10 @@ def restore(path: Path, *, force: bool = False, instance: Instance | None = None
         staged = _empty(here.home / _UNFINISHED)
         try:
             unpack(path, staged, lambda uid: _new_owner(uid, manifest, here))
-            _adapt_artifacts(manifest, staged, here)
+            _load_database(manifest, staged, here)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
-        if manifest.database == "postgresql":
-            postgres.load(os.environ["DATABASE_URL"], staged / _POSTGRES)
         return Restored(manifest, _put_in_place(staged, here))
 
 
@@ -171,24 +176,41 @@ def _new_owner(uid: int, manifest: Manifest, instance: Instance) -> int | None:
     return uid_for(uid - manifest.first_uid, instance.home)
 
 
-def _adapt_artifacts(manifest: Manifest, staged: Path, instance: Instance) -> None:
-    """Artifacts are known by their full path: give them this PAAS_HOME's, or forget them.
+def _load_database(manifest: Manifest, staged: Path, instance: Instance) -> None:
+    """Make the database know this PAAS_HOME's artifacts; PostgreSQL's is loaded into place.
 
     Raises:
-        ArchiveError: there is no database in the backup.
+        LaunchError: there is no database in the backup, or it cannot be loaded.
     """
-    if manifest.database == "postgresql":
-        return
-    if not (staged / _SQLITE).is_file():
+    dump = staged / (_POSTGRES if manifest.database == "postgresql" else _SQLITE)
+    if not dump.is_file():
         raise ArchiveError("The backup holds no database. Use another backup.")
-    with closing(sqlite3.connect(staged / _SQLITE)) as database, database:
-        if not manifest.artifacts:
-            database.execute("UPDATE builds_build SET artifact = NULL")
-            return
-        rows = database.execute("SELECT id, artifact FROM builds_build WHERE artifact IS NOT NULL")
-        old, new = manifest.home, str(instance.home)
-        moved = [(json.dumps(_moved(json.loads(text), old, new)), key) for key, text in rows]
-        database.executemany("UPDATE builds_build SET artifact = ? WHERE id = ?", moved)
+    if manifest.database == "postgresql":
+        url = os.environ["DATABASE_URL"]
+        postgres.load(url, dump)
+        with postgres.connect(url) as connection:
+            _adapt_artifacts(connection, "%s", manifest, instance)
+    else:
+        with closing(sqlite3.connect(dump)) as connection, connection:
+            _adapt_artifacts(connection, "?", manifest, instance)
+
+
+def _adapt_artifacts(
+    database: Connection, mark: str, manifest: Manifest, instance: Instance
+) -> None:
+    """Artifacts are known by their full path: give them this PAAS_HOME's, or forget them.
+
+    Args:
+        mark: how this database's driver marks a parameter.
+    """
+    if not manifest.artifacts:
+        database.execute("UPDATE builds_build SET artifact = NULL")
+        return
+    known = "SELECT id, CAST(artifact AS text) FROM builds_build WHERE artifact IS NOT NULL"
+    change = f"UPDATE builds_build SET artifact = {mark} WHERE id = {mark}"  # noqa: S608 - marks
+    for key, text in database.execute(known).fetchall():
+        moved = _moved(json.loads(text), manifest.home, str(instance.home))
+        database.execute(change, (json.dumps(moved), key))
 
 
 def _moved(value: object, old: str, new: str) -> object:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from paas.launcher.errors import LaunchError
@@ -36,6 +37,30 @@ def load(url: str, source: Path) -> None:
     name = _environment(url)["PGDATABASE"]
     options = ["--clean", "--if-exists", "--no-owner", "--single-transaction"]
     _run(url, ["pg_restore", *options, f"--dbname={name}", str(source)])
+
+
+def connect(url: str) -> Any:
+    """A connection that commits when its `with` block ends well."""
+    import psycopg  # a second of start-up that only a restore pays
+
+    return psycopg.connect(url)
+
+
+def is_in_use(url: str) -> bool:
+    """Whether the database at `url` holds an instance's tables.
+
+    Raises:
+        LaunchError: it does not answer.
+    """
+    import psycopg
+
+    try:
+        with connect(url) as connection:
+            (table,) = connection.execute("SELECT to_regclass('django_migrations')").fetchone()
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise LaunchError(f"The database of DATABASE_URL does not answer: {reason}") from error
+    return table is not None
 
 
 def _run(url: str, command: Sequence[str]) -> None:
