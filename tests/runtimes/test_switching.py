@@ -8,6 +8,8 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from paas.runtimes.base import AppSpec, ProcessState
 from paas.runtimes.local import LocalRuntime
 from tests.runtimes import sample
@@ -154,6 +156,14 @@ def test_a_restart_after_a_crash_begins_afresh(world: World, app: AppSpec) -> No
     eventually(lambda: runtime.observe(app.app_id)[0].restarts == 1)
     eventually(lambda: world.get(app.hosts[0])[0] == 200)
     assert world.get(app.hosts[0], "/write") == (200, "x")
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_one_off_may_open_its_own_output(world: World, app: AppSpec, detached: bool) -> None:
+    command = "echo opened > /dev/stdout"
+    run = world.runtime().run(app, command, name="run.5", detached=detached, timeout=60)
+    assert list(run.lines()) == ["opened"]
+    assert run.wait() == 0
 
 
 def test_environment(world: World, app: AppSpec) -> None:

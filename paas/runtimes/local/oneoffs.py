@@ -6,12 +6,14 @@ A detached one belongs to supervisord, and `tend` ends it when its time is up.
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import BinaryIO
 
 from paas import sandbox
 from paas.runtimes.base import AppSpec, RuntimeFailure, Size
@@ -27,10 +29,17 @@ _POLL = 0.05
 class AttachedRun:
     """A `OneOff` that is a child of this process."""
 
-    def __init__(self, parts: Parts, spec: AppSpec, record: Record, child: sandbox.Child) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        app_id: str,
+        record: Record,
+        child: sandbox.Child,
+        output: BinaryIO,
+    ) -> None:
         self.name = record.name
-        self._parts, self._app_id, self._record = parts, spec.app_id, record
-        self._child = child
+        self._parts, self._app_id, self._record = parts, app_id, record
+        self._child, self._output = child, output
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
@@ -42,9 +51,9 @@ class AttachedRun:
 
     def lines(self) -> Iterator[str]:
         """See `OneOff.lines`; a very long line comes in pieces."""
-        assert self._child.stdout is not None
-        while line := self._child.stdout.readline(_LONGEST_LINE):
-            yield line.decode(errors="replace").rstrip("\r\n")
+        with self._output:
+            while line := self._output.readline(_LONGEST_LINE):
+                yield line.decode(errors="replace").rstrip("\r\n")
         self.wait()
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -167,20 +176,24 @@ def _attached(
     extra: Mapping[str, str],
     timeout: float | None,
 ) -> AttachedRun:
+    reader, writer = os.pipe()
+    output = os.fdopen(reader, "rb")
     try:
-        child = sandbox.start(
-            parts.processes.box(spec, record, size, extra),
-            sandbox.run_user_command(record.command),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        box = parts.processes.box(spec, record, size, extra)
+        if box.uid is not None:
+            os.fchown(writer, box.uid, -1)  # else it could not open /dev/stdout
+        argv = sandbox.run_user_command(record.command)
+        child = sandbox.start(box, argv, stdout=writer, stderr=subprocess.STDOUT)
     except SandboxError as error:
+        output.close()
         with parts.store.locked(spec.app_id) as slot:
             slot.save(slot.state.drop(record.id))
         raise RuntimeFailure(str(error)) from error
+    finally:
+        os.close(writer)
     with parts.store.locked(spec.app_id) as slot:
         slot.save(slot.state.put(replace(record, pid=child.pid)))
-    running = AttachedRun(parts, spec, record, child)
+    running = AttachedRun(parts, spec.app_id, record, child, output)
     if timeout is not None:
         running.stop_after(timeout)
     return running
