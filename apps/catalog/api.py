@@ -13,7 +13,6 @@ from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
-from apps.source.repositories import ensure_repository
 
 router = Router(tags=["apps"])
 
@@ -62,7 +61,6 @@ def list_apps(request: HttpRequest) -> list[AppOut]:
 @router.post("/apps", response={201: AppOut, **ERRORS})
 def create(request: HttpRequest, body: AppIn) -> Status[AppOut]:
     app = create_app(actor_of(request), body.name, deploy_branch=body.deploy_branch)
-    ensure_repository(app.id)
     return Status(201, show(app))
 
 

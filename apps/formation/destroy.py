@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 
 from apps.accounts.policy import Actor, Right, require
+from apps.builds.builders.sweep import forget_app
 from apps.builds.models import Build
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
@@ -18,6 +18,7 @@ from apps.formation.queue import enqueue
 from apps.formation.runtime import get_runtime
 from apps.releases.models import Release
 from apps.source.repositories import archive_path, delete_repository
+from paas.sandbox import remove_tree
 
 _BEYOND_ANY_LEASE = 1_000_000_000
 """Added to the last token: whoever still steers the app is refused from then on."""
@@ -48,19 +49,17 @@ def remove(app_id: str) -> None:
         return
     get_runtime().remove(str(removal.app_id), removal.token)
     delete_repository(removal.app_id)
+    forget_app(settings.INSTANCE, removal.app_number)
     for name in removal.files:
         path = Path(settings.INSTANCE.home) / name
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove_tree(path)
     removal.delete()
 
 
 def _files_of(app: App) -> list[str]:
     """What rows of the app own on disk, relative to the instance's home."""
     instance = settings.INSTANCE
-    paths = [instance.app_logs / str(app.id), instance.cache / "apps" / str(app.id)]
+    paths = [instance.app_logs / str(app.id)]
     for build_id in Build.objects.filter(app=app).values_list("id", flat=True):
         paths += [
             instance.artifacts / str(build_id),

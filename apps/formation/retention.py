@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +9,11 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from apps.builds.builders.sweep import sweep_dependencies
 from apps.builds.models import ACTIVE, Build
 from apps.catalog.models import App
 from apps.releases.models import UNFINISHED, Release, ReleaseState
+from paas.sandbox import remove_tree
 
 KEPT_RELEASES = 10
 """Releases of an app one can roll back to; their artifacts stay."""
@@ -24,6 +25,7 @@ def enforce_all() -> None:
     for app in App.objects.all():
         enforce(app)
     _remove_orphans()
+    sweep_dependencies(settings.INSTANCE)
 
 
 def enforce(app: App) -> None:
@@ -33,7 +35,7 @@ def enforce(app: App) -> None:
     for build in old.exclude(pk__in=needed):
         # First the row, then the folder: a release must never seem kept when it is not.
         Build.objects.filter(pk=build.pk).update(artifact=None)
-        shutil.rmtree(Path(settings.INSTANCE.artifacts) / str(build.id), ignore_errors=True)
+        remove_tree(Path(settings.INSTANCE.artifacts) / str(build.id))
 
 
 def _needed_builds(app: App) -> set[uuid.UUID]:
@@ -52,4 +54,4 @@ def _remove_orphans() -> None:
     for folder in (settings.INSTANCE.artifacts, settings.INSTANCE.build_dirs):
         for path in Path(folder).glob("*"):
             if path.name not in owners and path.stat().st_mtime < limit:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import uuid
 from pathlib import Path
 
 from django.conf import settings
+
+from paas.sandbox import remove_tree
 
 
 def repository_path(app_id: uuid.UUID) -> Path:
@@ -49,7 +50,7 @@ def set_head(app_id: uuid.UUID, branch: str) -> None:
 
 
 def delete_repository(app_id: uuid.UUID) -> None:
-    shutil.rmtree(repository_path(app_id), ignore_errors=True)
+    remove_tree(repository_path(app_id))
 
 
 def archive_path(build_id: uuid.UUID) -> Path:

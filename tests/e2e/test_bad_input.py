@@ -45,7 +45,7 @@ def _push(world: World, app: Path, files: dict[str, str]) -> subprocess.Complete
 
 def _push_tree(world: World, app: Path) -> subprocess.CompletedProcess[str]:
     world.commit(app, "bad")
-    pushed = world.git("push", "paas", "main", cwd=app, check=False)
+    pushed = world.git("push", "-f", "paas", "main", cwd=app, check=False)
     world.git("reset", "-q", "--hard", "HEAD~1", cwd=app)
     world.git("clean", "-qfdx", cwd=app)
     return pushed
@@ -135,7 +135,7 @@ def test_a_submodule_is_named(world, app):
     world.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},lib", cwd=app)
     world.git("add", ".gitmodules", cwd=app)
     world.git("commit", "-q", "-m", "submodule", cwd=app)
-    pushed = world.git("push", "paas", "main", cwd=app, check=False)
+    pushed = world.git("push", "-f", "paas", "main", cwd=app, check=False)
     world.git("reset", "-q", "--hard", "HEAD~1", cwd=app)
     assert "lib" in pushed.stderr and "ubmodule" in pushed.stderr
 
