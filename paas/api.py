@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from apps.logs.api import router as logs
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -19,6 +18,7 @@ from apps.builds.api import router as builds
 from apps.catalog.api import router as catalog
 from apps.formation.api import router as formation
 from apps.formation.internal import router as internal
+from apps.logs.api import router as logs
 from apps.releases.api import router as releases
 from paas.runtimes.base import RuntimeFailure
 

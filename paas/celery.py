@@ -42,6 +42,7 @@ app.conf.update(
     },
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    beat_schedule_filename=str(settings.INSTANCE.run / "beat"),
     beat_schedule={
         "reconcile": {"task": "formation.reconcile-all", "schedule": 60.0},
         "retention": {"task": "formation.retention", "schedule": 600.0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +15,13 @@ from django.http import HttpRequest, JsonResponse
 
 OBSERVER_SILENCE = 15.0  # seconds without a sign of life
 WORKER_SILENCE = 15.0
+
+
+class NotHealth(logging.Filter):
+    """Keeps answers of /healthz out of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "/healthz" not in record.getMessage()
 
 
 def healthz(request: HttpRequest) -> JsonResponse:

@@ -52,6 +52,11 @@ class Instance:
         return self.home / "credentials.json"
 
     @property
+    def admin_password(self) -> Path:
+        """Where the first admin's password was written, for its owner to read once."""
+        return self.home / "admin-password"
+
+    @property
     def repositories(self) -> Path:
         return self.home / "repositories"
 

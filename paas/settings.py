@@ -92,7 +92,12 @@ NINJA_NUM_PROXIES = 1
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"not_health": {"()": "paas.health.NotHealth"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        # Until all parts are up, /healthz answers 503: no news for the log.
+        "django.request": {"filters": ["not_health"]},
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("PAAS_LOG_LEVEL") or "INFO"},
 }

@@ -15,14 +15,13 @@ from apps.activity.record import record
 from paas.instance import Instance
 
 ADMIN_EMAIL = "admin@localhost"
-PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
 
 
 def ensure_admin(instance: Instance) -> User:
     """Make the admin, the password's file and the CLI's credentials, as far as they are missing."""
     admin = User.objects.filter(is_admin=True).order_by("created_at").first()
     if admin is None:
-        admin = _create_admin(instance.home / PASSWORD_FILE)
+        admin = _create_admin(instance.admin_password)
     if not _credentials_work(instance):
         token = issue(admin, description="paas on this machine").token
         write_private(

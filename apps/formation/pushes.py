@@ -79,7 +79,7 @@ def open_push(app: App, user: User, *, commit: str, message: str, branch: str) -
     require(Actor(user), Right.DEPLOY, app)
     notices = _take_notices(app)
     live = current_release(app)
-    if live and live.build and live.build.commit == commit and not _active(app):
+    if live and _runs(live, commit) and not _active(app):
         return Opened(notices, live=live)
     try:
         with transaction.atomic():
@@ -138,6 +138,11 @@ def _busy(app: App) -> str:
         f"A push of {active.commit[:8]} by {active.user} has been deploying for {since} s. "
         f"Wait for it, or end it with `paas builds:cancel -a {app.name}`, then push again."
     )
+
+
+def _runs(release: Release, commit: str) -> bool:
+    build = release.build
+    return build is not None and build.commit == commit and build.artifact is not None
 
 
 def _active(app: App) -> bool:

@@ -14,10 +14,14 @@ from apps.formation.sizes import SIZES
 from apps.releases.create import variables_of
 from apps.releases.models import Release
 from buildpacks.plan import Manifest, Plan
-from paas.runtimes.base import AppSpec, Artifact, Check, Mount, ProcessSpec
+from paas.runtimes.base import AppSpec, Artifact, Check, Mount, ProcessSpec, RuntimeFailure
 
 RELEASE_PHASE = "release"
 """The process type that is run once before the others and never kept (Heroku)."""
+
+
+class NotBuilt(RuntimeFailure):
+    """There is nothing to run: no push yet, or a backup was restored without artifacts."""
 
 
 def plan_of(build: Build) -> Plan:
@@ -40,15 +44,15 @@ def ensure_processes(app: App, build: Build) -> list[Process]:
 def spec_of(release: Release) -> AppSpec:
     """The whole desired state of the release's app, with `release` as its code and config."""
     build = release.build
-    if build is None:
-        raise ValueError(f"{release.name} has no build, so there is nothing to run")
+    if build is None or build.artifact is None:
+        raise NotBuilt(f"{release.name} has no artifact here. Push the app again to build it.")
     app, plan = release.app, plan_of(build)
     return AppSpec(
         app_id=str(app.id),
         app_number=app.number,
         name=app.name,
         release=release.version,
-        artifact=_artifact(build.artifact or {}),
+        artifact=_artifact(build.artifact),
         environment=environment_of(release, plan.variables),
         processes=tuple(_process_spec(row, plan) for row in ensure_processes(app, build)),
         hosts=tuple(hosts_of(app)),

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.builds.log import End
@@ -18,7 +18,7 @@ from apps.formation.queue import enqueue
 from apps.formation.rollout import end_of, fail_release
 from apps.releases.log import release_log
 from apps.releases.models import UNFINISHED, Release, ReleaseState
-from apps.source.repositories import archive_path
+from apps.source.repositories import archive_path, archives
 from paas.leases import LeaseLost, move, unleased
 from paas.sandbox import remove_tree
 
@@ -40,6 +40,7 @@ def sweep() -> None:
     _end_lost_pushes()
     _end_lost_releases()
     _close_release_logs()
+    _remove_archives()
     _requeue()
 
 
@@ -112,6 +113,14 @@ def _close_release_logs() -> None:
         build = release.build
         if release.current and build is not None and build_log(build).end() is None:
             build_log(build).close(end_of(release))
+
+
+def _remove_archives() -> None:
+    """Archives whose build has ended without its worker."""
+    for archive in archives():
+        ended = Build.objects.filter(pk=archive.stem).exclude(state__in=ACTIVE)
+        if ended.filter(unleased() | Q(finished_at__lt=timezone.now() - REQUEUE_AFTER)).exists():
+            archive.unlink(missing_ok=True)
 
 
 def _requeue() -> None:

@@ -60,5 +60,10 @@ def archive_path(build_id: uuid.UUID) -> Path:
     return folder / f"{build_id}.tar"
 
 
+def archives() -> list[Path]:
+    """All complete archives; their names are the ids of their builds."""
+    return list(Path(settings.INSTANCE.sources).glob("*-*.tar"))
+
+
 def _path() -> str:
     return os.environ.get("PATH", os.defpath)

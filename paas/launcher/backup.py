@@ -117,7 +117,7 @@ def _kept(instance: Instance, *, artifacts: bool) -> list[Path]:
         instance.repositories,
         instance.keys,
         instance.credentials,
-        instance.home / "admin-password",
+        instance.admin_password,
         instance.sources,
         instance.build_logs,
         instance.release_logs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import socket
@@ -55,14 +54,11 @@ def check_isolation() -> str:
     """How builds and apps are isolated, as text.
 
     Raises:
-        LaunchError: they cannot be, and PAAS_UNSAFE=1 does not accept that.
+        LaunchError: they cannot be; there is no running without.
     """
     found = probe()
-    if not found.works and os.environ.get("PAAS_UNSAFE") != "1":
-        raise LaunchError(
-            f"builds and apps cannot be isolated here: {found.reason} {found.fix} "
-            "To run code you trust without isolation, set PAAS_UNSAFE=1."
-        )
+    if not found.works:
+        raise LaunchError(f"builds and apps cannot be isolated here: {found.reason} {found.fix}")
     return found.kind
 
 

@@ -72,16 +72,8 @@ def examine(instance: Instance) -> Iterator[Finding]:
 # --- the machine ------------------------------------------------------------
 def _isolation() -> Iterator[Finding]:
     found = probe()
-    if os.environ.get("PAAS_UNSAFE") == "1":
-        yield Finding(
-            "isolation",
-            Level.WARNING,
-            "switched off by PAAS_UNSAFE=1: builds and apps can read this machine's files",
-            "Unset PAAS_UNSAFE." if found.works else found.fix,
-        )
-    elif not found.works:
-        fix = f"{found.fix} Or, to run code you trust without isolation: PAAS_UNSAFE=1."
-        yield Finding("isolation", Level.MISSING, found.reason, fix)
+    if not found.works:
+        yield Finding("isolation", Level.MISSING, found.reason, found.fix)
     else:
         how = {"root": "a user of its own for each app", "user": "user namespaces"}[found.kind]
         yield Finding("isolation", Level.OK, f"bubblewrap with {how}")

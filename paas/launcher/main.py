@@ -24,7 +24,6 @@ from paas.launcher.trees import Tree, make_trees
 
 READY_SECONDS = 60.0
 PANEL_STOP_SECONDS = 25.0
-PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCHED = (*_STOP_SIGNALS, signal.SIGCHLD)
@@ -136,7 +135,7 @@ def _refuse_dead(tree: Tree) -> None:
 
 
 def _banner(instance: Instance, user: str) -> str:
-    password = instance.home / PASSWORD_FILE
+    password = instance.admin_password
     lines = [
         f"paas is up:  {instance.origin}",
         f"  user       {user}",
@@ -144,10 +143,6 @@ def _banner(instance: Instance, user: str) -> str:
         f"  logs       {panel_logs(instance)}",
         "  stop       Ctrl-C",
     ]
-    if os.environ.get("PAAS_UNSAFE") == "1":
-        lines.append(
-            "  WARNING    PAAS_UNSAFE=1: builds and apps are not isolated from this machine"
-        )
     return "\n".join(line for line in lines if line)
 
 

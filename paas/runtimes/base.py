@@ -233,7 +233,7 @@ class OneOff(Protocol):
         ...
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Its exit status (128+n for signal n), or None if it still runs after `timeout` seconds."""
+        """Its exit status (128+n for signal n); None if it still runs after `timeout` seconds."""
         ...
 
     def stop(self) -> None:
@@ -247,8 +247,8 @@ class Runtime(Protocol):
     def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
         """Make `spec` true.
 
-        Yields `Progress` lines and, while it waits, `Waiting`, then `Ready` once when all new processes are
-        healthy. Resumed, it moves the routes and yields `Switched`; closed at
+        Yields `Progress` lines and, while it waits, `Waiting`, then `Ready` once
+        when all new processes are healthy. Resumed, it moves the routes and yields `Switched`; closed at
         `Ready` or before, it discards the new processes and the old ones go
         on untouched. Applying the same spec twice changes nothing (and still
         yields Ready and Switched). One-offs and draining processes are left

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,9 @@ def main(descriptor: int) -> NoReturn:
     with open(descriptor, "rb") as file:
         order: dict[str, Any] = json.load(file)
     _limit(order)
+    # Python ignores these two, and that would outlive the exec: `yes | head` would not end.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     argv: list[str] = order["argv"]
     try:
         os.chdir(order["cwd"])
