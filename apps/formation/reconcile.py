@@ -19,11 +19,12 @@ from paas.runtimes.base import NotHealthy, RuntimeFailure, StaleToken
 logger = logging.getLogger(__name__)
 
 
-def reconcile(app_id: str, *, wait: float = 30.0) -> bool:
+def reconcile(app_id: str, *, wait: float = 2.0) -> bool:
     """Apply what should run, once more.
 
     Args:
-        wait: seconds to wait for somebody else who steers the app.
+        wait: seconds to wait for somebody else who steers the app; whoever gives
+            up is called again by the sweep.
 
     Returns:
         Whether the runtime now equals the current release.

@@ -114,11 +114,13 @@ class _Rollout:
     ) -> None:
         self.release, self.cancel, self.push = release, cancel, push
         self.log = log
+        self.wanted = 0  # what the spec has seen of the formation; later changes are not in it
 
     def run(self, helm: Steering) -> None:
         if self.release.build is None:
             self._commit(helm)
             return
+        self.wanted = Helm.objects.values_list("wanted", flat=True).get(pk=self.release.app_id)
         spec = spec_of(self.release)
         self._release_phase(spec, helm)
         faults.point("release.phase-done")
@@ -188,8 +190,7 @@ class _Rollout:
                     token=self.push.token,
                     finished_at=timezone.now(),
                 )
-            wanted = Helm.objects.values_list("wanted", flat=True).get(pk=self.release.app_id)
-            Helm.objects.filter(pk=self.release.app_id).update(applied=wanted)
+            Helm.objects.filter(pk=self.release.app_id).update(applied=self.wanted)
         tell_release(self.release)
 
     def _move(self, to: ReleaseState, **fields: Any) -> None:

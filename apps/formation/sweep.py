@@ -134,7 +134,9 @@ def _requeue() -> None:
     for release in pending.select_related("build"):
         if not _in_push(release):
             enqueue("release", release.id)
-    behind = Helm.objects.filter(unleased(), wanted__gt=F("applied"))
+    # Behind what is wanted, or let go by somebody who died at the helm, perhaps after the commit.
+    adrift = Q(wanted__gt=F("applied")) | Q(lease_expires_at__isnull=False)
+    behind = Helm.objects.filter(unleased(), adrift)
     for app_id in behind.values_list("app_id", flat=True):
         enqueue("reconcile", app_id)
     for app_id in Removal.objects.filter(created_at__lt=old).values_list("app_id", flat=True):

@@ -248,7 +248,8 @@ class Runtime(Protocol):
         """Make `spec` true.
 
         Yields `Progress` lines and, while it waits, `Waiting`, then `Ready` once
-        when all new processes are healthy. Resumed, it moves the routes and yields `Switched`; closed at
+        when all new processes are healthy. Resumed, it moves the routes and
+        yields `Switched`; closed at
         `Ready` or before, it discards the new processes and the old ones go
         on untouched. Applying the same spec twice changes nothing (and still
         yields Ready and Switched). One-offs and draining processes are left
