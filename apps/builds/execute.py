@@ -30,9 +30,9 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
         BuildCancelled: `cancel` was set.
     """
     log.write("-----> Building source:")
-    tree = _unpacked(build)
-    faults.point("build.unpacked")
     try:
+        tree = _unpacked(build)
+        faults.point("build.unpacked")
         made = _plan(tree)
         build.plan = made.to_json()
         Build.objects.filter(pk=build.pk).update(plan=build.plan)

@@ -98,6 +98,42 @@ def wait_settled(world: World, seconds: float = 45) -> None:
         time.sleep(0.2)
 
 
+def assert_nothing_left(world: World, seconds: float = 45) -> None:
+    """No folder, archive or sandbox remains that no row owns; drains may take a moment."""
+    deadline = time.monotonic() + seconds
+    while left := _left(world):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"left over: {left}")
+        time.sleep(0.2)
+
+
+def _left(world: World) -> list[str]:
+    found = [
+        str(path) for folder in ("builds", "sources") for path in (world.home / folder).glob("*")
+    ]
+    dynos = [
+        dyno["name"]
+        for (app,) in rows(world, "SELECT name FROM catalog_app")
+        for dyno in world.api("GET", f"/apps/{app}/dynos")[1]
+    ]
+    wanted = sum(int(str(row[0])) for row in rows(world, "SELECT quantity FROM formation_process"))
+    if len(dynos) != wanted:
+        found.append(f"processes {dynos}")
+    boxes = [p for p in processes(world) if _is_sandbox(p)]
+    if len(boxes) != wanted:
+        found.append(f"{len(boxes)} sandboxes for {wanted} processes")
+    return found
+
+
+def _is_sandbox(process: psutil.Process) -> bool:
+    """The outer bubblewrap; its child in the new PID namespace is one, too."""
+    try:
+        parent = process.parent()
+        return process.name() == "bwrap" and (parent is None or parent.name() != "bwrap")
+    except psutil.Error:
+        return False
+
+
 def _is_supervisord(argv: list[str], tree: str) -> bool:
     text = " ".join(argv)
     return "supervisord" in text and tree in text

@@ -142,7 +142,12 @@ def test_a_submodule_is_named(world, app):
 
 def test_an_app_that_floods_its_log_harms_nobody(world, app):
     flood = SERVER + "\n"
-    noisy = "import threading\nthreading.Thread(target=lambda: [print('x' * 200) for _ in iter(int, 1)], daemon=True).start()\n"
+    noisy = (
+        "import threading\n"
+        "def flood():\n"
+        "    while True: print('x' * 200)\n"
+        "threading.Thread(target=flood, daemon=True).start()\n"
+    )
     assert _push(world, app, {"server.py": noisy + flood}).returncode == 0
     other = world.repository("procfile", "beside-a-flood")
     world.paas("create", "beside-a-flood", cwd=other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -43,7 +42,8 @@ def spy():
     seen["processes"] = {
         p: attempt("read", f"/proc/{p}/cmdline") for p in me
     }
-    seen["environments"] = {p: attempt("read", f"/proc/{p}/environ") for p in me if p != str(os.getpid())}
+    others = me - {str(os.getpid())}
+    seen["environments"] = {p: attempt("read", f"/proc/{p}/environ") for p in others}
     seen["uid"] = os.getuid()
     return seen
 """
@@ -185,5 +185,5 @@ def test_environments_are_for_their_owner_only(world, neighbour):
 def test_nothing_of_the_run_folder_is_open_to_others(world):
     run = _run_folder(world)
     assert run.stat().st_mode & 0o777 == 0o700
-    assert os.stat(world.home).st_mode & 0o777 == 0o700
+    assert world.home.stat().st_mode & 0o777 == 0o700
     assert re.fullmatch(r"paas-\d+-[0-9a-f]{12}", run.name)
