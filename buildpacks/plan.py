@@ -87,15 +87,17 @@ class PythonDependencies:
     "pyproject" or "none"; `files` are the lock and its companions, the first
     one being the one that decides. `extra` are requirements the plan adds
     (a server the framework needs and the app does not list). `project` says
-    that installing needs the whole tree (it is a package itself, or a path in
-    it is a dependency): then the result belongs to this tree alone and cannot
-    be shared by the lock's contents.
+    that something of the tree itself is installed beside them (it is a
+    package, or a path in it is a dependency), `package` that the top of the
+    tree is: this part belongs to one tree alone and cannot be shared by the
+    lock's contents.
     """
 
     manager: str
     files: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     project: bool = False
+    package: bool = False
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,9 @@ def _from_pyproject(tree: SourceTree, project: Project, manager: str) -> Install
     else:
         _refuse_stale(tree, manager, lock, project.plain_names)
         files = (lock, PYPROJECT)
-    dependencies = PythonDependencies(manager, files, project=project.needs_tree)
+    dependencies = PythonDependencies(
+        manager, files, project=project.needs_tree, package=project.is_package
+    )
     return Installation(dependencies, project.names, warnings)
 
 
@@ -148,7 +150,8 @@ def _from_pipenv(tree: SourceTree, project: Project) -> Installation:
         )
     elif missing := project.pipfile_names - names:
         raise _stale("pipenv", "Pipfile", "Pipfile.lock", missing)
-    return Installation(PythonDependencies("pipenv", files), names, warnings)
+    dependencies = PythonDependencies("pipenv", files, project=project.pipfile_has_paths)
+    return Installation(dependencies, names, warnings)
 
 
 def _refuse_stale(tree: SourceTree, manager: str, lock: str, declared: frozenset[str]) -> None:

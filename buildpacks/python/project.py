@@ -74,6 +74,12 @@ class Project:
         """Whether installing needs more of the tree than the lock: itself, or a path in it."""
         return self.is_package or self._has_workspace or any(map(_is_local, self._sources()))
 
+    @cached_property
+    def pipfile_has_paths(self) -> bool:
+        """Whether a package of the Pipfile is a path in the tree."""
+        packages = self.pipfile.table("packages") if self.pipfile is not None else None
+        return packages is not None and any(map(_is_local, packages.data.values()))
+
     @property
     def _has_workspace(self) -> bool:
         uv = self.tool.table("uv")

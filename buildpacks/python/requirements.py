@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
@@ -20,6 +20,7 @@ _NAME = re.compile(
 )
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_EXTRAS = re.compile(r"\[([\w\s.,-]*)](?:\s|$)")
 _LOCAL = re.compile(r"\.{0,2}/|\.{1,2}$|\.{1,2}\[|file:|[^@]*\.(?:whl|zip|tar\.gz)(?:\s|$)")
 # extras that bring a server along: (package, extra) → server
 _BRINGS = {
@@ -64,6 +65,20 @@ def read_requirements(tree: SourceTree, path: str) -> Requirements:
     return found
 
 
+def split_local(text: str) -> tuple[str, list[str]]:
+    """A requirements file without the lines that install something of the tree, and those lines."""
+    lines = list(_logical_lines(text))
+    local = [line for line in lines if _is_local(line)]
+    return "".join(f"{line}\n" for line in lines if line not in local), local
+
+
+def extras_of(local: Iterable[str]) -> frozenset[str]:
+    """The extras that lines of `split_local` ask for: `.[web]` asks for `web`."""
+    found = (_EXTRAS.search(line) for line in local)
+    listed = (match[1].split(",") for match in found if match is not None)
+    return frozenset(one.strip() for names in listed for one in names)
+
+
 def requirement_names(requirement: str) -> set[str]:
     """The normalized name of one requirement, and of the server its extras bring."""
     match = _NAME.match(requirement)
@@ -81,12 +96,17 @@ def _scan(text: str, path: str, found: Requirements) -> Iterator[str]:
             target = include["path"].strip().strip("\"'")
             if not _URL.match(target):
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        elif editable := _EDITABLE.match(line):
-            found.local = found.local or "://" not in editable["path"]
-        elif _LOCAL.match(line):
+        elif _is_local(line):
             found.local = True
         elif not line.startswith("-"):
             found.names |= requirement_names(line)
+
+
+def _is_local(line: str) -> bool:
+    """Whether a line installs something of the tree itself."""
+    if editable := _EDITABLE.match(line):
+        return "://" not in editable["path"]
+    return _LOCAL.match(line) is not None
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from apps.builds.builders.host import BuildFailed, Built
-from apps.builds.builders.python import TARGET
+from apps.builds.builders.installer import TARGET
 from buildpacks.plan import PythonDependencies
 from paas import sandbox
 from paas.sandbox import Bind, Sandbox

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apps.builds.builders import artifact, python, steps, toolchains
+from apps.builds.builders import artifact, project, python, steps, toolchains
 from apps.builds.builders.base import (
     BuildCancelled,
     BuildFailed,
@@ -20,6 +20,7 @@ from apps.builds.builders.base import (
     PhaseTiming,
 )
 from apps.builds.builders.environment import TOOLS, tool
+from apps.builds.builders.installer import PROJECT, TARGET
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from apps.builds.builders.toolchains import Interpreter
@@ -136,10 +137,17 @@ class _Run:
         needs = self.plan.python
         assert needs is not None
         files = python.read_inputs(self.job.tree, needs)
-        request = python.Request(self.job, needs, interpreter, files)
+        requires: tuple[str, ...] = ()
+        job = project.Job(self.job, needs, interpreter, files)
+        if job.needed:
+            layer = project.install(self.instance, job, self.log, self.guard)
+            requires = layer.requires
+            self.mounts.append(HostMount(str(layer.path), PROJECT))
+            self.path_entries.insert(0, f"{PROJECT}/bin")
+        request = python.Request(self.job, needs, interpreter, files, requires)
         made = python.install(self.instance, request, self.log, self.guard)
-        self.mounts.append(HostMount(str(made), python.TARGET))
-        self.path_entries.insert(0, f"{python.TARGET}/bin")
+        self.mounts.append(HostMount(str(made), TARGET))
+        self.path_entries.insert(0, f"{TARGET}/bin")
 
     def _commands(self, phase: Phase) -> None:
         for command in phase.commands:

@@ -15,6 +15,7 @@ from typing import Any
 
 from apps.builds.builders.base import BuildFailed
 from buildpacks.plan import PythonDependencies
+from buildpacks.python.requirements import split_local
 
 MANAGERS = ("poetry", "pdm", "pipenv")
 TRANSLATED = "paas-requirements.txt"
@@ -27,12 +28,13 @@ class Translated:
     """Requirements and constraints in pip's format.
 
     `exact` says that the requirements are the whole, so that nothing is left
-    to resolve.
+    to resolve. `local` are the lines for packages at paths in the tree.
     """
 
     requirements: str
     constraints: str = ""
     exact: bool = True
+    local: tuple[str, ...] = ()
 
 
 def translate(needs: PythonDependencies, files: Mapping[str, bytes]) -> Translated | None:
@@ -57,20 +59,47 @@ def translate(needs: PythonDependencies, files: Mapping[str, bytes]) -> Translat
 def _translated(name: str, files: Mapping[str, bytes]) -> Translated:
     text = files[name].decode()
     if name == "Pipfile.lock":
-        return Translated(_text(_pipfile_lock(json.loads(text))))
+        return _parted(_pipfile_lock(json.loads(text)))
     if name == "Pipfile":
-        return Translated(_text(_wanted(tomllib.loads(text).get("packages", {}))), exact=False)
+        return _parted(_wanted(tomllib.loads(text).get("packages", {})), exact=False)
     lock = tomllib.loads(text)
     if name == "pdm.lock":
-        return Translated(_text(_pdm(lock)))
-    locked = _text(_poetry(lock))
+        return _parted(_pdm(lock))
+    locked = _parted(_poetry(lock))
     if _version(lock) >= (2, 1):
-        return Translated(locked)
+        return locked
     # Older locks do not say on which platform a package is needed: uv finds out.
     project = tomllib.loads(files["pyproject.toml"].decode())
     wanted = project["tool"]["poetry"]["dependencies"]
-    names = {key: _without_version(value) for key, value in wanted.items() if key != "python"}
-    return Translated(_text(_wanted(names)), locked, exact=False)
+    names = {
+        key: _without_version(value)
+        for key, value in wanted.items()
+        if key != "python" and not (isinstance(value, dict) and "path" in value)
+    }
+    return Translated(_text(_wanted(names)), locked.requirements, exact=False, local=locked.local)
+
+
+def _parted(lines: Iterator[str], *, exact: bool = True) -> Translated:
+    """Packages of an index on the one side, paths in the tree on the other."""
+    rest, local = split_local(_text(lines))
+    return Translated(rest, exact=exact, local=tuple(local))
+
+
+def static_pyproject(files: Mapping[str, bytes]) -> bool:
+    """Whether pyproject.toml alone says, without running anything, what is to be installed."""
+    document: dict[str, Any] = tomllib.loads(files["pyproject.toml"].decode())
+    project = document.get("project")
+    if not isinstance(project, dict) or "dependencies" in project.get("dynamic", ()):
+        return False
+    sources = document.get("tool", {}).get("uv", {}).get("sources", {})
+    return not any(isinstance(one, dict) and "path" in one for one in sources.values())
+
+
+def path_line(path: str, *, editable: bool = False, markers: str = "") -> str:
+    """The line that installs the package at `path`, relative to the top of the tree."""
+    marker = f" ; {markers}" if markers else ""
+    shown = path if path.startswith("/") else f"./{path.removeprefix('./')}"
+    return _one_line(f"{'-e ' if editable else ''}{shown}{marker}")
 
 
 def _version(lock: Table) -> tuple[int, ...]:
@@ -97,6 +126,9 @@ def _poetry(lock: Table) -> Iterator[str]:
         markers = package.get("markers", "")
         if isinstance(markers, dict):  # one per group
             markers = markers.get("main", "")
+        if source.get("type") in ("directory", "file"):
+            yield path_line(source["url"], editable=package.get("develop", False), markers=markers)
+            continue
         place = _place(source, source.get("resolved_reference", source.get("reference", "")))
         hashes = [file["hash"] for file in package.get("files", ())]
         yield _line(package["name"], package["version"], markers, hashes, place)
@@ -107,18 +139,26 @@ def _pdm(lock: Table) -> Iterator[str]:
     for package in lock["package"]:
         if "default" not in package.get("groups", ["default"]):
             continue
+        markers = package.get("marker", "")
+        if "path" in package:
+            yield path_line(
+                package["path"], editable=package.get("editable", False), markers=markers
+            )
+            continue
         place = (
             _place({"type": "git", "url": package["git"]}, package["revision"])
-            if ("git" in package)
+            if "git" in package
             else package.get("url", "")
         )
         hashes = [file["hash"] for file in package.get("files", ())]
-        markers = package.get("marker", "")
         yield _line(package["name"], package["version"], markers, hashes, place)
 
 
 def _pipfile_lock(lock: Table) -> Iterator[str]:
     for name, package in lock["default"].items():
+        if "path" in package:
+            yield path_line(package["path"], editable=package.get("editable", False))
+            continue
         place = (
             _place({"type": "git", "url": package["git"]}, package["ref"])
             if "git" in package
@@ -135,6 +175,9 @@ def _wanted(packages: Table) -> Iterator[str]:
         entry = {"version": wanted} if isinstance(wanted, str) else wanted
         if entry.get("optional"):
             continue
+        if "path" in entry:
+            yield path_line(entry["path"], editable=bool(entry.get("editable")))
+            continue
         extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
         version = entry.get("version", "*")
         marker = f" ; {entry['markers']}" if entry.get("markers") else ""
@@ -150,8 +193,6 @@ def _place(source: Table, reference: str) -> str:
         return f"git+{source['url']}@{reference}"
     if kind == "url":
         return str(source["url"])
-    if kind in ("directory", "file"):
-        raise ValueError(f"it names the path {source['url']}, which only the whole tree has")
     return ""
 
 

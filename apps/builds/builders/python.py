@@ -2,6 +2,7 @@
 
 They are a virtual environment in `cache/dependencies/<key>`, made and used at
 the fixed path `/deps/python`, so that its scripts name the right interpreter.
+What the tree installs of itself lies beside it: see `project`.
 It appears by one rename and never changes afterwards.
 
 Two ways to install. With wheels only, no foreign code runs (unpacking a wheel
@@ -15,30 +16,27 @@ older release runs.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
-import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from apps.builds.builders import locks, steps
+from apps.builds.builders import installer, locks, steps
 from apps.builds.builders.base import BuildFailed, BuildJob
-from apps.builds.builders.environment import TOOLS, network_binds, network_variables, tool
+from apps.builds.builders.environment import network_binds, network_variables, tool
+from apps.builds.builders.installer import CACHE, INPUTS, PYTHON, TARGET, UV
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Ended, Guard
+from apps.builds.builders.store import Store
 from apps.builds.builders.toolchains import Interpreter
 from buildpacks.plan import PythonDependencies
+from buildpacks.python.requirements import split_local
 from paas.instance import Instance
 from paas.sandbox import (
     INSTALLER,
     Bind,
-    Overlay,
     Sandbox,
     interpreter_binds,
     make_folder,
@@ -46,26 +44,23 @@ from paas.sandbox import (
     uid_for,
 )
 
-TARGET = "/deps/python"
-_FORMAT = "1"  # changes when the way of installing does: then nothing old is used
-_INPUTS = "/deps/source"
-_CACHE = "/deps/cache"
-_PYTHON = f"{TARGET}/bin/python"
+_FORMAT = "2"  # changes when the way of installing does: then nothing old is used
+_REQUIRES = "paas-project-requires.txt"
 _NEEDS_BUILD = re.compile(
     r"--no-build|only-binary|building .{0,40}disabled|no (?:usable )?wheels|no binary distribution",
     re.IGNORECASE,
 )
-_SHOWN = 12  # lines of uv's message repeated in the error
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to install for which build."""
+    """What to install for which build; `requires` is what the project's own layer asks for."""
 
     job: BuildJob
     needs: PythonDependencies
     interpreter: Interpreter
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
+    requires: tuple[str, ...] = ()
 
     @cached_property
     def translated(self) -> locks.Translated | None:
@@ -77,7 +72,7 @@ class Request:
         """Equal for equal inputs, whichever app they come from."""
         digest = hashlib.sha256()
         facts = [_FORMAT, self.needs.manager, str(self.interpreter.version)]
-        for fact in (*facts, str(self.interpreter.path), *self.needs.extra):
+        for fact in (*facts, str(self.interpreter.path), *self.needs.extra, *self.requires):
             digest.update(fact.encode() + b"\0")
         for name, contents in sorted(self.files.items()):
             digest.update(f"{name}\0{len(contents)}\0".encode() + contents)
@@ -85,9 +80,8 @@ class Request:
 
     @property
     def own_key(self) -> str:
-        """The key of a result that belongs to this app alone; of this tree, if it is installed."""
-        tree = self.job.commit if self.needs.project else ""
-        return f"{self.key}-{self.job.app_number}" + (f"-{tree[:12]}" if tree else "")
+        """The key of a result that belongs to this app alone."""
+        return f"{self.key}-{self.job.app_number}"
 
 
 def install(instance: Instance, request: Request, log: BuildLog, guard: Guard) -> Path:
@@ -96,19 +90,17 @@ def install(instance: Instance, request: Request, log: BuildLog, guard: Guard) -
     Raises:
         BuildFailed: they cannot be resolved, downloaded or built.
     """
-    store = Store(instance.cache / "dependencies")
-    keys = [request.own_key] if request.needs.project else [request.key, request.own_key]
-    for key in keys:
+    store = Store(instance)
+    for key in (request.key, request.own_key):
         found = store.find(key)
         if found is not None:
             log.step("Using cached dependencies")
             return found
     log.step(f"Installing dependencies with uv, Python {request.interpreter.version}")
-    if not request.needs.project:
-        made = _Shared(instance, request, log, guard).make(store, request.key)
-        if made is not None:
-            return made
-        log.detail("Something must be built from source, so the result is this app's alone")
+    made = _Shared(instance, request, log, guard).make(store, request.key)
+    if made is not None:
+        return made
+    log.detail("Something must be built from source, so the result is this app's alone")
     made = _Own(instance, request, log, guard).make(store, request.own_key)
     assert made is not None
     return made
@@ -117,44 +109,6 @@ def install(instance: Instance, request: Request, log: BuildLog, guard: Guard) -
 def read_inputs(tree: Path, needs: PythonDependencies) -> dict[str, bytes]:
     """The files that decide what is installed; the tree has no links that lead out."""
     return {name: (tree / name).read_bytes() for name in needs.files}
-
-
-class Store:
-    """Finished environments by key. What is there is whole and never changes."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def find(self, key: str) -> Path | None:
-        path = self.root / key
-        if not path.is_dir():
-            return None
-        os.utime(path)  # whoever cleans up sees when it was last used
-        return path
-
-    @contextmanager
-    def lock(self, key: str, guard: Guard) -> Iterator[None]:
-        """Hold `key`: of two builds that want the same, one makes it, the other waits."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.root / f".{key}.lock").open("w") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    guard.check()
-                    time.sleep(0.05)
-            for corpse in self.root.glob(f".{key}.new-*"):  # of a builder that was killed
-                remove_tree(corpse)
-            yield
-
-    def staging(self, key: str, uid: int | None) -> Path:
-        return make_folder(self.root / f".{key}.new-{secrets.token_hex(4)}", uid)
-
-    def keep(self, staging: Path, key: str) -> Path:
-        staging.chmod(0o755)  # whatever uid an app has, it may read what it shares
-        staging.chmod(0o755)  # every app's user may read it; the folder above is closed
-        return staging.rename(self.root / key)
 
 
 class _Way:
@@ -179,9 +133,15 @@ class _Way:
         Raises:
             BuildFailed: it failed for good.
         """
-        ended = steps.run(box, argv, self.log.program, self.guard)
+        said: list[str] = []
+
+        def emit(line: str) -> None:
+            said.append(line)
+            self.log.program(line)
+
+        ended = steps.run(box, argv, emit, self.guard)
         if ended.status != 0:
-            raise _failure(self.request, ended)
+            raise _failure(self.request, ended, said)
         return True
 
     def make(self, store: Store, key: str) -> Path | None:
@@ -212,22 +172,18 @@ class _Way:
     def _box(self, staging: Path, inputs: Path) -> Sandbox:
         variables = network_variables()
         request = self.request
-        overlay = None
-        if request.needs.project:
-            overlay = Overlay(request.job.tree, make_folder(inputs / ".scratch", None), "/app")
         return Sandbox(
             name=f"deps-{request.job.build_id}",
             binds=(
                 Bind(staging, TARGET, writable=True),
-                Bind(self.cache, _CACHE, writable=True),
-                Bind(inputs, _INPUTS),
+                Bind(self.cache, CACHE, writable=True),
+                Bind(inputs, INPUTS),
                 *interpreter_binds(request.interpreter.prefix),
                 *network_binds(variables),
                 tool("uv"),
             ),
-            overlay=overlay,
-            cwd="/app" if overlay else _INPUTS,
-            environment=_variables(request) | variables,
+            cwd=INPUTS,
+            environment=installer.variables(request.interpreter) | variables,
             network=True,
             uid=self.user,
             tmp_mb=2048,
@@ -270,7 +226,7 @@ class _Shared(_Way):
         for line in held:
             self.log.program(line)
         if ended.status != 0:
-            raise _failure(self.request, ended)
+            raise _failure(self.request, ended, held)
         return True
 
 
@@ -285,91 +241,50 @@ class _Own(_Way):
 
 
 def _write_inputs(request: Request, folder: Path) -> None:
-    """The deciding files alone, for a sandbox that does not see the app."""
+    """The deciding files alone: the sandbox does not see the app."""
     folder.chmod(0o755)
     for name, contents in request.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if request.needs.manager == "requirements":
+            contents = split_local(contents.decode(errors="replace"))[0].encode()
         path.write_bytes(contents)
     if request.translated is not None:
         (folder / locks.TRANSLATED).write_text(request.translated.requirements)
         (folder / locks.CONSTRAINTS).write_text(request.translated.constraints)
+    (folder / _REQUIRES).write_text("".join(f"{line}\n" for line in request.requires))
     for path in folder.rglob("*"):  # the panel's umask keeps its files to itself
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _commands(request: Request, flags: tuple[str, ...]) -> Iterator[list[str]]:
-    uv = f"{TOOLS}/uv"
-    needs = request.needs
-    here = "/app" if needs.project else _INPUTS
-    pip = [uv, "pip", "install", "--python", _PYTHON, *flags]
-    yield [
-        uv,
-        "venv",
-        "--quiet",
-        "--allow-existing",
-        "--python",
-        str(request.interpreter.path),
-        TARGET,
-    ]
-    if needs.manager == "uv":
-        yield [uv, "sync", "--frozen", "--no-default-groups", *_uv_project(needs), *flags]
-    elif needs.manager == "requirements":
-        yield [*pip, "-r", f"{here}/{needs.files[0]}"]
-    elif needs.manager == "pyproject":
-        yield [*pip, "/app"] if needs.project else [*pip, "-r", f"{_INPUTS}/pyproject.toml"]
-    elif request.translated is not None:
-        exact = ["--no-deps"] if request.translated.exact else []
-        files = ["-r", f"{_INPUTS}/{locks.TRANSLATED}", "-c", f"{_INPUTS}/{locks.CONSTRAINTS}"]
-        yield [*pip, *exact, *files]
-        if needs.project:
-            yield [*pip, "--no-deps", "/app"]
-    if needs.extra:
-        yield [*pip, "--", *needs.extra]
+    yield from installer.venv(request.interpreter)
+    if request.needs.manager == "uv":
+        yield [UV, "sync", "--frozen", "--no-default-groups", "--no-install-local", *flags]
+    elif wanted := _wanted(request):
+        yield [UV, "pip", "install", "--python", PYTHON, *flags, *wanted]
+    if request.needs.extra:
+        yield [UV, "pip", "install", "--python", PYTHON, *flags, "--", *request.needs.extra]
 
 
-def _uv_project(needs: PythonDependencies) -> list[str]:
-    return ["--no-editable"] if needs.project else ["--no-install-workspace"]
+def _wanted(request: Request) -> list[str]:
+    """What `uv pip install` takes; nothing for a tree without dependencies."""
+    wanted = ["-r", f"{INPUTS}/{_REQUIRES}"] if request.requires else []
+    needs, translated = request.needs, request.translated
+    if needs.manager == "requirements":
+        wanted += ["-r", f"{INPUTS}/{needs.files[0]}"]
+    elif needs.manager == "pyproject" and locks.static_pyproject(request.files):
+        wanted += ["-r", f"{INPUTS}/pyproject.toml"]
+    elif translated is not None:
+        wanted += ["--no-deps"] if translated.exact else []
+        wanted += ["-r", f"{INPUTS}/{locks.TRANSLATED}"]
+        wanted += ["-c", f"{INPUTS}/{locks.CONSTRAINTS}"] if translated.constraints else []
+    return wanted
 
 
-def _variables(request: Request) -> dict[str, str]:
-    return {
-        "HOME": "/tmp",  # noqa: S108 - inside, and private
-        "LANG": "C.UTF-8",
-        "NO_COLOR": "1",
-        "PATH": f"{TARGET}/bin:{TOOLS}:/usr/local/bin:/usr/bin:/bin",
-        "UV_CACHE_DIR": _CACHE,
-        "UV_LINK_MODE": "copy",
-        "UV_NO_PROGRESS": "1",
-        "UV_PROJECT_ENVIRONMENT": TARGET,
-        "UV_PYTHON": str(request.interpreter.path),
-        "UV_PYTHON_DOWNLOADS": "never",
-        "VIRTUAL_ENV": TARGET,
-    }
-
-
-def _failure(request: Request, ended: Ended) -> BuildFailed:
+def _failure(request: Request, ended: Ended, said: list[str]) -> BuildFailed:
     named = request.needs.files[0] if request.needs.files else "the dependencies"
-    if ended.out_of_memory:
-        return BuildFailed(
-            "Installing the dependencies took too much memory",
-            f"A build may use {steps.MEMORY_MB} MiB.",
-            "Prefer versions that come as wheels, so that nothing is compiled.",
-        )
-    said = [line for line in ended.tail if line.strip()]
-    message = next(
-        (
-            n
-            for n, line in enumerate(said)
-            if line.lstrip().startswith(("\N{MULTIPLICATION SIGN}", "error"))
-        ),
-        0,
-    )
-    return BuildFailed(
-        f"The dependencies in {named} could not be installed",
-        "uv says: " + "\n".join(said[message:][-_SHOWN:]),
-        f"Correct {named} so that `uv pip install` works on your machine, commit and push again.",
-    )
+    return installer.failure(named, request.interpreter, ended, said)
 
 
 def _ignore(_line: str) -> None:
