@@ -16,5 +16,6 @@ keys.ensure_keys(instance.current())
 from paas.settings import *  # noqa: E402, F403
 
 # A file, not memory: threads of a test must meet in one database, as the panel's parts do.
-DATABASES["default"]["TEST"] = {"NAME": str(INSTANCE.home / "test.sqlite3")}  # noqa: F405
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(INSTANCE.home / "test.sqlite3")}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -53,9 +53,7 @@ class _Figures:
 
     def _change(self, text: str) -> float:
         self._world.set_version(self._folder, text)
-        return until_live(
-            self._world, self._folder.name, text, push(self._world, self._folder)
-        )
+        return until_live(self._world, self._folder.name, text, push(self._world, self._folder))
 
     def _ps(self) -> None:
         if "web.1" not in self._world.paas("ps", cwd=self._folder).stdout:

@@ -32,9 +32,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 def make_bare(folder: Path, name: str) -> None:
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", folder / name], check=True)
-    subprocess.run(
-        ["git", "-C", folder / name, "config", "http.receivepack", "true"], check=True
-    )
+    subprocess.run(["git", "-C", folder / name, "config", "http.receivepack", "true"], check=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -47,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._backend()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_arguments: object) -> None:
         """Nothing: the output is the table."""
 
     def _backend(self) -> None:

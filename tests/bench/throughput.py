@@ -51,7 +51,9 @@ def _row(mode: str, ports: _Ports) -> Row:
         front.append(_rate(ports.front, mode))
     ours, floor = Samples.of(front), Samples.of(plain)
     if bare.median < _HEADROOM * floor.median:
-        raise Invalid(f"the app or the generator is too slow: {bare.text('req/s', 0)} without Caddy")
+        raise Invalid(
+            f"the app or the generator is too slow: {bare.text('req/s', 0)} without Caddy"
+        )
     share = ours.median / floor.median
     return Row(
         f"throughput, {mode}",
@@ -86,11 +88,7 @@ def _plain_caddy(folder: Path, app: int) -> Iterator[int]:
         "listen": [f"127.0.0.1:{port}"],
         "automatic_https": {"disable": True},
         "routes": [
-            {
-                "handle": [
-                    {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{app}"}]}
-                ]
-            }
+            {"handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{app}"}]}]}
         ],
     }
     config = {"admin": {"disabled": True}, "apps": {"http": {"servers": {"plain": server}}}}

@@ -40,7 +40,7 @@ def test_backup_and_restore_get_the_file(
     monkeypatch: pytest.MonkeyPatch, backup: ModuleType
 ) -> None:
     seen: list[tuple[Path, dict[str, bool]]] = []
-    manifest = Manifest(1, "0.1.0", "2026-11-23", "/home", "sqlite", artifacts=True)
+    manifest = Manifest(1, "0.1.0", "2026-11-23", "/home", "sqlite", True, None)
 
     def save(path: Path, **how: bool) -> Manifest:
         seen.append((path, how))

@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         self.wfile.write(head + body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the name http.server calls
 
 
 class Server(ThreadingHTTPServer):
