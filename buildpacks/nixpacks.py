@@ -138,7 +138,7 @@ def _without_default_install(plan: Plan, overrides: Overrides) -> Plan:
     if plan.python is None or commands is None or not _HOLES.isdisjoint(commands):
         return plan
     note = f"Dependencies are installed by the commands of {overrides.file} alone"
-    python = replace(plan.python, manager="none", files=(), extra=(), project=False)
+    python = replace(plan.python, manager="none", files=(), extra=(), project=False, package=False)
     phases = tuple(
         replace(phase, hint=_OWN_INSTALL.format(file=overrides.file))
         if phase.name == "install"

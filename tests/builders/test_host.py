@@ -173,3 +173,39 @@ def test_a_missing_patch_level_is_a_warning(site: Site) -> None:
 def test_as_root_a_build_runs_as_the_apps_user(site: Site) -> None:
     site.build(plan("id -u"), {})
     assert output(site) == [str(sandbox.uid_for(7, site.instance.home))]
+
+
+def test_cache_directories_last_from_build_to_build_and_stay_out_of_the_artifact(
+    site: Site,
+) -> None:
+    command = "ls .cache/tool | wc -l; echo x > .cache/tool/$$-$(date +%s%N)"
+    phase = Phase("build", commands=(command,), cache_directories=("~/.cache/tool",))
+    counts = []
+    for app_number in (7, 7, 8):
+        site.log = []
+        job = site.job({"a": "1"}, app_number)
+        made = Plan(providers=("procfile",), name="Procfile", phases=(phase,))
+        built = site.builder.execute(made, job, site.log.append, site.cancel)
+        counts += output(site)
+        assert list(Path(built.artifact.path).glob(".cache/tool/*")) == []
+    assert counts == ["0", "1", "0"]
+
+
+def test_a_cache_directory_follows_no_link_out_of_the_tree(site: Site) -> None:
+    phase = Phase("build", commands=("touch .c/x || echo no",), cache_directories=(".c", "../y"))
+    job = site.job({"a": "1"})
+    (job.tree / ".c").symlink_to("/etc")
+    made = Plan(providers=("procfile",), name="Procfile", phases=(phase,))
+    site.builder.execute(made, job, site.log.append, site.cancel)
+    assert "no" in output(site)
+    assert any("../y" in line and line.startswith(" !     ") for line in site.log)
+
+
+def test_packages_that_the_machine_cannot_give_are_told(site: Site) -> None:
+    phase = Phase("setup", packages=("ffmpeg",), libraries=("zlib",), apt_packages=("libpq",))
+    made = Plan(providers=("procfile",), name="Procfile", phases=(phase,))
+    built = site.builder.execute(made, site.job({"a": "1"}), site.log.append, site.cancel)
+    said = "\n".join(line for line in site.log if line.startswith(" !     "))
+    assert "ffmpeg, zlib" in said
+    assert "libpq" in said
+    assert len(built.warnings) == 2

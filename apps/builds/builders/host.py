@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apps.builds.builders import artifact, project, python, steps, toolchains
+from apps.builds.builders import artifact, extras, project, python, steps, toolchains
 from apps.builds.builders.base import (
     BuildCancelled,
     BuildFailed,
@@ -95,6 +95,8 @@ class _Run:
         self.timings: list[PhaseTiming] = []
 
     def execute(self) -> Built:
+        for warning in extras.ignored(self.plan):
+            self.log.warn(warning)
         interpreter = self._python()
         self._tools()
         phases = _ordered(self.plan.phases)
@@ -152,10 +154,14 @@ class _Run:
     def _commands(self, phase: Phase) -> None:
         for command in phase.commands:
             self.log.step(f"Running {command}")
-            box = self._box(network=phase.network, paths=phase.paths)
+            box = self._box(network=phase.network, paths=phase.paths, binds=self._caches(phase))
             ended = steps.run(box, run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:
                 raise _command_failed(phase, command, ended)
+
+    def _caches(self, phase: Phase) -> tuple[Bind, ...]:
+        folder = self.instance.cache / "apps" / str(self.job.app_number) / "directories"
+        return extras.cache_binds(phase, self.job.tree, folder, self.uid)
 
     def _compile(self, interpreter: Interpreter) -> None:
         """Byte-compile the app where that saves more at each start than it takes now."""
@@ -164,13 +170,20 @@ class _Run:
             argv = [str(interpreter.path), "-I", "-S", "-m", "compileall", "-q", "-j", "0", "/app"]
             steps.run(self._box(), argv, lambda _line: None, self.guard)
 
-    def _box(self, *, network: bool = False, paths: tuple[str, ...] = ()) -> Sandbox:
+    def _box(
+        self,
+        *,
+        network: bool = False,
+        paths: tuple[str, ...] = (),
+        binds: tuple[Bind, ...] = (),
+    ) -> Sandbox:
         folders = [*paths, *self.path_entries, system_path()]
         return Sandbox(
             name=f"build-{self.job.build_id}",
             binds=(
                 Bind(self.job.tree, "/app", writable=True),
                 *(Bind(Path(mount.source), mount.target) for mount in self.mounts),
+                *binds,
             ),
             environment={
                 "LANG": "C.UTF-8",
