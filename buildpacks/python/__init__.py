@@ -34,7 +34,13 @@ _MARKERS = frozenset(
     }
 )
 # as Heroku's buildpack sets them; /app is where every runtime shows the app
-_VARIABLES = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": "/app", "LANG": "C.UTF-8"}
+# and the environment with the dependencies (uwsgi's `virtualenv` is set to it)
+_VARIABLES = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONPATH": "/app",
+    "LANG": "C.UTF-8",
+    "VIRTUAL_ENV": "/deps/python",
+}
 _DISPLAY = {
     "uv": "uv.lock (uv)",
     "requirements": "requirements.txt (pip)",

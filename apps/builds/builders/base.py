@@ -20,6 +20,10 @@ class BuildFailed(Exception):
         self.what, self.why, self.fix = what, why, fix
 
 
+class UnfitPython(BuildFailed):
+    """A dependency does not go with this version of Python; an older one may do."""
+
+
 class BuildCancelled(Exception):
     """Somebody cancelled the build; nothing of it is left."""
 

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from apps.builds.builders import artifact, extras, project, python, steps, toolchains
@@ -18,6 +18,7 @@ from apps.builds.builders.base import (
     HostArtifact,
     HostMount,
     PhaseTiming,
+    UnfitPython,
 )
 from apps.builds.builders.environment import TOOLS, tool
 from apps.builds.builders.installer import PROJECT, TARGET
@@ -105,7 +106,8 @@ class _Run:
         for phase in phases:
             with self._timed(phase.name):
                 if interpreter is not None and phase.name == "install":
-                    self._install(interpreter)
+                    interpreter = self._install(interpreter)
+                    self.mounts += _mounts(interpreter)
                 self._commands(phase)
         if interpreter is not None:
             with self._timed("compile"):
@@ -117,16 +119,35 @@ class _Run:
     def _python(self) -> Interpreter | None:
         if self.plan.python is None:
             return None
-        asked = (pin for pin in self.plan.pins if pin.tool == "python")
-        pin = next(asked, Pin("python", "", "default"))
-        interpreter, warning = toolchains.resolve(pin, toolchains.installed_pythons())
+        installed = toolchains.installed_pythons()
+        interpreter, warning = toolchains.resolve(self._pin, installed)
         if warning:
             self.log.warn(warning)
-        source = f" ({pin.source})" if pin.spec else ""
-        self.log.step(f"Using Python {interpreter.version}{source}")
-        for bind in interpreter_binds(interpreter.prefix):
-            self.mounts.append(HostMount(str(bind.source), bind.target))
+        kept = self._kept_python(interpreter, installed)
+        if kept is not None:
+            interpreter = kept
+        source = f" ({self._pin.source})" if self._pin.spec else ""
+        why = " (the last build needed it)" if kept is not None else source
+        self.log.step(f"Using Python {interpreter.version}{why}")
         return interpreter
+
+    @property
+    def _pin(self) -> Pin:
+        asked = (pin for pin in self.plan.pins if pin.tool == "python")
+        return next(asked, Pin("python", "", "default"))
+
+    @property
+    def _python_note(self) -> Path:
+        """Where an older Python is noted that the dependencies made necessary."""
+        return self.instance.cache / "apps" / str(self.job.app_number) / "python-version"
+
+    def _kept_python(self, newest: Interpreter, installed: list[Interpreter]) -> Interpreter | None:
+        try:
+            noted = self._python_note.read_text()
+        except FileNotFoundError:
+            return None
+        fitting = toolchains.older(self._pin, newest, installed)
+        return next((one for one in fitting if one.minor == noted), None)
 
     def _tools(self) -> None:
         """Static sites are served by the panel's own file server."""
@@ -135,20 +156,46 @@ class _Run:
             self.mounts.append(HostMount(str(found.source), found.target))
             self.path_entries.append(TOOLS)
 
-    def _install(self, interpreter: Interpreter) -> None:
+    def _install(self, interpreter: Interpreter) -> Interpreter:
+        """Install the dependencies; returns the Python they go with.
+
+        Nobody asks for the newest Python by asking for none, so older ones
+        that the plan allows are tried before the push is rejected.
+        """
+        try:
+            self._install_for(interpreter)
+            return interpreter
+        except UnfitPython as failure:
+            older = toolchains.older(self._pin, interpreter, toolchains.installed_pythons())
+            for other in older:
+                self.log.warn(f"{failure.what}: trying Python {other.version}.")
+                with suppress(UnfitPython):
+                    self._install_for(other)
+                    self._note_python(other)
+                    return other
+            raise
+
+    def _note_python(self, interpreter: Interpreter) -> None:
+        self.log.warn(
+            f"Python {interpreter.version} is used, and by the next builds too. To say so "
+            f"yourself, write {interpreter.minor} into a file called .python-version."
+        )
+        self._python_note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._python_note.write_text(interpreter.minor)
+
+    def _install_for(self, interpreter: Interpreter) -> None:
         needs = self.plan.python
         assert needs is not None
         files = python.read_inputs(self.job.tree, needs)
-        requires: tuple[str, ...] = ()
         job = project.Job(self.job, needs, interpreter, files)
-        if job.needed:
-            layer = project.install(self.instance, job, self.log, self.guard)
-            requires = layer.requires
-            self.mounts.append(HostMount(str(layer.path), PROJECT))
-            self.path_entries.insert(0, f"{PROJECT}/bin")
+        layer = project.install(self.instance, job, self.log, self.guard) if job.needed else None
+        requires = layer.requires if layer is not None else ()
         request = python.Request(self.job, needs, interpreter, files, requires)
         made = python.install(self.instance, request, self.log, self.guard)
         self.mounts.append(HostMount(str(made), TARGET))
+        if layer is not None:
+            self.mounts.append(HostMount(str(layer.path), PROJECT))
+            self.path_entries.insert(0, f"{PROJECT}/bin")
         self.path_entries.insert(0, f"{TARGET}/bin")
 
     def _commands(self, phase: Phase) -> None:
@@ -216,6 +263,11 @@ class _Run:
         started = time.monotonic()
         yield
         self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
+
+
+def _mounts(interpreter: Interpreter) -> list[HostMount]:
+    binds = interpreter_binds(interpreter.prefix)
+    return [HostMount(str(bind.source), bind.target) for bind in binds]
 
 
 def _ordered(phases: tuple[Phase, ...]) -> list[Phase]:

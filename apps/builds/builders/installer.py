@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from apps.builds.builders import steps
-from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.base import BuildFailed, UnfitPython
 from apps.builds.builders.environment import TOOLS
 from apps.builds.builders.steps import Ended
 from apps.builds.builders.toolchains import Interpreter
@@ -21,6 +21,11 @@ INPUTS = "/deps/source"
 CACHE = "/deps/cache"
 PYTHON = f"{TARGET}/bin/python"
 _SHOWN = 12  # lines of uv's message repeated in the error
+_REFUSES = "does not satisfy Python"
+_PIN = (
+    "Write the Python version you use into a file called .python-version (for example 3.12), or "
+    "ask for a newer version of the package; commit and push again."
+)
 _NOT_BUILT = re.compile(r"(?:Failed to (?:download and )?build|failed to build) `?([^`]{1,100})`?")
 
 
@@ -72,6 +77,12 @@ def failure(named: str, interpreter: Interpreter, ended: Ended, said: list[str])
             f"A build may use {steps.MEMORY_MB} MiB.",
             "Prefer versions that come as wheels, so that nothing is compiled.",
         )
+    if any(_REFUSES in line for line in said):
+        return UnfitPython(
+            f"The dependencies in {named} do not go with Python {interpreter.version}",
+            "uv says: " + "\n".join(_message(said)),
+            _PIN,
+        )
     unbuilt = next((found[1] for line in said if (found := _NOT_BUILT.search(line))), None)
     if unbuilt is not None:
         return _unbuilt(unbuilt, interpreter, said)
@@ -82,14 +93,13 @@ def failure(named: str, interpreter: Interpreter, ended: Ended, said: list[str])
     )
 
 
-def _unbuilt(package: str, interpreter: Interpreter, said: list[str]) -> BuildFailed:
+def _unbuilt(package: str, interpreter: Interpreter, said: list[str]) -> UnfitPython:
     errors = [line.strip() for line in said if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return BuildFailed(
+    return UnfitPython(
         f"{package} could not be built for Python {interpreter.version}",
         "It has no ready-made package for this version, and building it ended with: "
         + (errors or said)[-1][:300],
-        "Write the Python version you use into a file called .python-version (for example 3.12), "
-        "or ask for a newer version of the package; commit and push again.",
+        _PIN,
     )
 
 

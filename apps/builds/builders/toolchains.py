@@ -22,6 +22,7 @@ _QUERY = (
     "print(json.dumps([platform.python_version(),sys.base_prefix,platform.python_implementation()]))"
 )
 _TIMEOUT = 10.0
+_OLDER = 3  # minor versions that are tried below the newest
 _MINORS = range(8, 30)
 
 
@@ -61,6 +62,17 @@ def resolve(pin: Pin, installed: Iterable[Interpreter]) -> tuple[Interpreter, st
                     f"{interpreter.version} is used."
                 )
     raise _missing(pin, known)
+
+
+def older(pin: Pin, than: Interpreter, installed: Iterable[Interpreter]) -> list[Interpreter]:
+    """The newest of each minor version below `than` that `pin` allows, the newest first."""
+    wanted = _specifier(pin)
+    found: dict[str, Interpreter] = {}
+    for one in sorted(installed, key=lambda one: one.version, reverse=True):
+        below = one.version.release[:2] < than.version.release[:2]
+        if below and wanted.contains(one.version, prereleases=False):
+            found.setdefault(one.minor, one)
+    return list(found.values())[:_OLDER]
 
 
 def installed_pythons() -> list[Interpreter]:
