@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apps.logs.views import stream_session
 from django.urls import path
 
 from apps.builds.views import stream_build
+from apps.logs.views import stream_session
 from apps.releases.views import stream_release
 from paas.api import api
 from paas.health import healthz

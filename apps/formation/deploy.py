@@ -21,7 +21,9 @@ from apps.formation.events import tell_api
 from apps.formation.failures import CANCELLED, Failure
 from apps.formation.manifest import complete_variables
 from apps.formation.postdeploy import run_postdeploy
+from apps.formation.queue import enqueue
 from apps.formation.rollout import Push, RolloutFailed, roll_out
+from apps.formation.slots import PUSHES, build_slot
 from apps.formation.spec import plan_of
 from apps.releases.create import Contents, create_release, variables_of
 from apps.releases.log import release_log
@@ -36,6 +38,25 @@ logger = logging.getLogger(__name__)
 
 def deploy(build_id: str) -> None:
     """Carry out a queued push. Called again for the same build, it changes nothing."""
+    if not PUSHES.acquire(blocking=False):
+        return
+    try:
+        _claim_and_run(build_id)
+    finally:
+        PUSHES.release()
+        _call_next()
+
+
+def _call_next() -> None:
+    waiting = Build.objects.filter(
+        leases.unleased(), state=BuildState.PENDING, queued_at__isnull=False
+    )
+    oldest = waiting.order_by("queued_at").first()
+    if oldest is not None:
+        enqueue("deploy", oldest.id)
+
+
+def _claim_and_run(build_id: str) -> None:
     token = leases.claim(Build, build_id, state=BuildState.PENDING, queued_at__isnull=False)
     if token is None:
         return
@@ -63,7 +84,8 @@ class _Deploy:
         faults.point("deploy.claimed")
         self._move(BuildState.BUILDING)
         try:
-            execute(self.build, self.log, self.cancel)
+            with build_slot(self.cancel):
+                execute(self.build, self.log, self.cancel)
             self._move(BuildState.RELEASING)
             faults.point("deploy.releasing")
             self._release()

@@ -11,7 +11,7 @@ from paas.launcher import tools
 from paas.launcher.orders import PYTHON, Order, write_private
 from paas.runtimes.local.frontdoor import caddy_config
 
-WORKER_THREADS = 8
+WORKER_THREADS = 12  # more than formation.slots.PUSHES, so that other work finds one
 
 
 @dataclass(frozen=True)
