@@ -72,7 +72,9 @@ def plan_python(tree: SourceTree, variables: Mapping[str, str], *, default_web: 
     installation = find_installation(tree, project, variables)
     pin, warnings = python_pin(tree, project, variables)
     django = find_django(tree) if _wants_django(tree, installation) else None
-    start = find_start(tree, installation.names, django) if default_web else None
+    packaged = installation.dependencies.package
+    names = installation.names
+    start = find_start(tree, names, django, packaged=packaged) if default_web else None
     phases, notes = _phases(installation.dependencies, django, variables)
     plan = Plan(
         providers=("python",),

@@ -39,17 +39,23 @@ class Start:
     notes: tuple[str, ...] = ()
 
 
-def find_start(tree: SourceTree, names: frozenset[str], django: Django | None) -> Start | None:
-    """The start command of the framework among the dependencies `names`; None if none is seen."""
+def find_start(
+    tree: SourceTree, names: frozenset[str], django: Django | None, *, packaged: bool = False
+) -> Start | None:
+    """The start command of the framework among the dependencies `names`; None if none is seen.
+
+    Args:
+        packaged: whether the tree is installed, so that what is in `src` can be imported.
+    """
     if django is not None and django.wsgi is not None:
         return _django(django, django.wsgi)
     if "fastapi" in names or "starlette" in names:
-        target = _find(tree, "FastAPI|Starlette")
+        target = _find(tree, "FastAPI|Starlette", packaged=packaged)
         if target is not None:
             command = f"uvicorn {shlex.quote(target)} --host 0.0.0.0 --port $PORT"
             return Start("FastAPI", command, "uvicorn")
     if "flask" in names:
-        target = _find(tree, "Flask", factory="create_app|make_app")
+        target = _find(tree, "Flask", factory="create_app|make_app", packaged=packaged)
         if target is not None:
             return Start("Flask", f"gunicorn --bind {_BIND} {shlex.quote(target)}", "gunicorn")
     return None
@@ -64,7 +70,7 @@ def _django(django: Django, wsgi: str) -> Start:
     return Start("Django", command, "gunicorn", ("Migrating the database at start",))
 
 
-def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
+def _find(tree: SourceTree, kinds: str, factory: str = "", *, packaged: bool = False) -> str | None:
     """`module:object` of the application, the first in the usual places.
 
     Args:
@@ -73,7 +79,7 @@ def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
     """
     objects = re.compile(_OBJECT.format(kinds=kinds), re.MULTILINE)
     factories = re.compile(rf"^def ({factory})\(", re.MULTILINE) if factory else None
-    for module, path in _places(tree):
+    for module, path in _places(tree, packaged):
         source = tree.glance(path)
         if match := objects.search(source):
             return f"{module}:{match[1] or match[2] or match[3]}"
@@ -82,14 +88,23 @@ def _find(tree: SourceTree, kinds: str, factory: str = "") -> str | None:
     return None
 
 
-def _places(tree: SourceTree) -> Iterator[tuple[str, str]]:
+def _places(tree: SourceTree, packaged: bool) -> Iterator[tuple[str, str]]:
     """(module, path) of every usual place, then of the packages at the top."""
     for name in _FILES:
         yield name, f"{name}.py"
     for folder in _FOLDERS:
-        yield folder, f"{folder}/__init__.py"
-        for name in _FILES:
-            yield f"{folder}.{name}", f"{folder}/{name}.py"
+        yield from _inside(folder, folder)
     for folder in tree.folders()[:MAX_PACKAGES]:
         if folder.isidentifier():
             yield folder, f"{folder}/__init__.py"
+    if packaged:
+        for name in tree.names("src")[:MAX_PACKAGES]:
+            if name.isidentifier():
+                yield from _inside(name, f"src/{name}")
+
+
+def _inside(package: str, folder: str) -> Iterator[tuple[str, str]]:
+    """The usual places in a package."""
+    yield package, f"{folder}/__init__.py"
+    for name in _FILES:
+        yield f"{package}.{name}", f"{folder}/{name}.py"

@@ -132,10 +132,27 @@ def _from_pyproject(tree: SourceTree, project: Project, manager: str) -> Install
     else:
         _refuse_stale(tree, manager, lock, project.plain_names)
         files = (lock, PYPROJECT)
-    dependencies = PythonDependencies(
-        manager, files, project=project.needs_tree, package=project.is_package
-    )
+    package = project.is_package
+    if manager == "poetry" and package and not _poetry_finds_package(tree, project):
+        package = False
+        warnings += (
+            "pyproject.toml describes a package that is not there, so only its dependencies are "
+            "installed. Say so there: `[tool.poetry]` package-mode = false.",
+        )
+    local = package or project.has_local_dependencies
+    dependencies = PythonDependencies(manager, files, project=local, package=package)
     return Installation(dependencies, project.names, warnings)
+
+
+def _poetry_finds_package(tree: SourceTree, project: Project) -> bool:
+    """Whether Poetry would find what to install; if not, Poetry 1 went on with a warning."""
+    if project.poetry_layout or project.poetry_name is None:
+        return True
+    name = re.sub(r"[-.]", "_", project.poetry_name)
+    return any(
+        tree.is_file(f"{folder}{name}.py") or tree.names(f"{folder}{name}")
+        for folder in ("", "src/")
+    )
 
 
 def _from_pipenv(tree: SourceTree, project: Project) -> Installation:

@@ -70,9 +70,22 @@ class Project:
         return "build-system" in self.pyproject
 
     @cached_property
-    def needs_tree(self) -> bool:
-        """Whether installing needs more of the tree than the lock: itself, or a path in it."""
-        return self.is_package or self._has_workspace or any(map(_is_local, self._sources()))
+    def has_local_dependencies(self) -> bool:
+        """Whether a dependency is a path in the tree or a member of its workspace."""
+        return self._has_workspace or any(map(_is_local, self._sources()))
+
+    @property
+    def poetry_name(self) -> str | None:
+        """The name that Poetry looks for a package by."""
+        poetry = self.tool.table("poetry")
+        name = poetry.text("name") if poetry is not None else None
+        return name or (self._project.text("name") if self._project is not None else None)
+
+    @property
+    def poetry_layout(self) -> bool:
+        """Whether Poetry is told which packages there are."""
+        poetry = self.tool.table("poetry")
+        return poetry is not None and ("packages" in poetry or "include" in poetry)
 
     @cached_property
     def pipfile_has_paths(self) -> bool:

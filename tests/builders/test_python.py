@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from apps.builds.builders import toolchains
 from apps.builds.builders.host import BuildFailed, Built
 from apps.builds.builders.installer import TARGET
-from buildpacks.plan import PythonDependencies
+from buildpacks.plan import Pin, PythonDependencies
 from paas import sandbox
 from paas.sandbox import Bind, Sandbox
 from tests.builders.conftest import Site, plan, sha256, wheel
@@ -174,6 +175,31 @@ def test_an_older_poetry_lock_leaves_platforms_to_uv(site: Site, packages: Path)
     assert any("+ alpha==1.0" in line for line in site.log)
 
 
+def test_an_older_python_is_tried_where_a_package_refuses_the_newest(
+    site: Site, packages: Path
+) -> None:
+    minors = {one.minor: one for one in reversed(toolchains.installed_pythons())}
+    newest, *older = sorted(minors.values(), key=lambda one: one.version, reverse=True)
+    if not older or older[0].version.release < (3, 8):
+        pytest.skip("there is one Python here")
+    refuse = f"import sys\nassert sys.version_info[:2] < {newest.version.release[:2]}"
+    _source_package(packages, "gamma", site.instance.home, refuse)
+    files = {"requirements.txt": "gamma\n"}
+    unpinned = plan(python=NEEDS, pin=Pin("python", "", "default"))
+    built = site.build(unpinned, files)
+    assert any("could not be built" in line and "trying" in line for line in site.log)
+    assert f"Python {older[0].version} is used" in "\n".join(built.warnings)
+    asked = "python -c 'import gamma, sys; print(*sys.version_info[:2], sep=\".\")'"
+    assert run(site, built, asked) == f"{older[0].minor}\n"
+    site.build(unpinned, files)
+    assert "-----> Using cached dependencies" in site.log
+    with pytest.raises(BuildFailed, match="could not be built") as failure:
+        pinned = Pin("python", f"=={newest.minor}.*", ".python-version")
+        site.build(plan(python=NEEDS, pin=pinned), files, app_number=8)
+    assert ".python-version" in failure.value.fix
+    assert site.left_over() == []
+
+
 def _lock(manager: str, proof: str) -> tuple[str, str]:
     if manager == "pipenv":
         package = {"version": "==1.0", "hashes": [proof]}
@@ -189,9 +215,10 @@ def _lock(manager: str, proof: str) -> tuple[str, str]:
     return f"{manager}.lock", text.replace("GROUP", group) + '[metadata]\nlock-version = "2.1"\n'
 
 
-def _source_package(folder: Path, name: str, home: Path) -> None:
-    """A source distribution whose build backend reports what it can see."""
+def _source_package(folder: Path, name: str, home: Path, first: str = "") -> None:
+    """A source distribution whose build backend runs `first` and reports what it can see."""
     backend = f"""
+{first}
 import json, os, zipfile
 def report():
     home = 'there' if os.path.exists({str(home)!r}) else 'not there'

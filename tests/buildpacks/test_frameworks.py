@@ -113,3 +113,13 @@ def test_python_without_a_known_framework_is_planned_with_a_warning(make_tree: M
     made = plan(make_tree({"requirements.txt": "requests\n", "main.py": "print(1)\n"}))
     assert dict(made.processes) == {}
     assert any("no web process" in warning for warning in made.warnings)
+
+
+def test_an_installed_package_in_src_is_looked_into(make_tree: MakeTree) -> None:
+    project = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["fastapi", "uvicorn"]\n'
+    files = {"pyproject.toml": project, "src/shop/main.py": "app = FastAPI()\n"}
+    assert _web(plan(make_tree(files))) is None  # nobody could import it
+    built = {"pyproject.toml": project + '[build-system]\nrequires = ["hatchling"]\n'}
+    assert _web(plan(make_tree(files | built))) == (
+        "uvicorn shop.main:app --host 0.0.0.0 --port $PORT"
+    )

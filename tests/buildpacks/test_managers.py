@@ -166,3 +166,21 @@ def test_the_phases_of_a_python_app(make_tree: MakeTree) -> None:
         ("fetch", True),
         ("install", False),
     ]
+
+
+def test_a_poetry_app_that_is_no_package_has_its_dependencies_installed(
+    make_tree: MakeTree,
+) -> None:
+    project = (
+        '[tool.poetry]\nname = "my-shop"\n[tool.poetry.dependencies]\npython = "^3.11"\n'
+        '[build-system]\nrequires = ["poetry-core"]\n'
+    )
+    files: dict[str, str | bytes] = {"pyproject.toml": project, "poetry.lock": ""}
+    app = plan(make_tree(files | {"app/main.py": "", "Procfile": "web: x\n"}))
+    assert app.python is not None
+    assert not app.python.package
+    assert not app.python.project
+    assert any("package-mode" in warning for warning in app.warnings)
+    package = plan(make_tree(files | {"my_shop/__init__.py": "", "Procfile": "web: x\n"}))
+    assert package.python is not None
+    assert package.python.package
