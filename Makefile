@@ -28,7 +28,7 @@ up: $(STAMPS)/runtime
 
 test: lint
 	$(BIN)/pytest -n $(JOBS) -m "not e2e"
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -n 2 --dist loadfile -m e2e
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.parts import Faults
 from tests.e2e.world import World, running
 
 
@@ -20,4 +21,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
+    return Faults(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory, faults: Faults) -> Iterator[World]:
+    """An instance whose fault points are armed, with an app that is live."""
+    folder = tmp_path_factory.mktemp("broken")
+    with running(folder, PAAS_FAULTS_DIR=str(faults.folder)) as world:
+        app = world.repository("flask", "app")
+        world.paas("create", "victim", cwd=app)
+        world.git("push", "paas", "main", cwd=app)
         yield world
