@@ -167,10 +167,10 @@ def test_the_code_of_a_project_runs_as_the_apps_user_without_the_panels_files(
 def test_a_project_that_cannot_be_built_is_told_in_uvs_words(site: Site, packages: Path) -> None:
     wheel(packages, "alpha")
     files = package("shop", "alpha") | {"poetry.lock": poetry_lock(packages)}
-    del files["src/shop.py"]
+    files["backend.py"] = "raise SystemExit('the backend is broken')\n"
     with pytest.raises(BuildFailed) as failure:
         build(site, files)
     assert "project itself" in failure.value.what
-    assert "src/shop.py" in failure.value.why
+    assert "the backend is broken" in failure.value.why
     assert "package-mode = false" in failure.value.fix
     assert site.left_over() == []
