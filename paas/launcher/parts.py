@@ -70,7 +70,6 @@ def _caddy(instance: Instance) -> Part:
         "XDG_DATA_HOME": str(state),
         "XDG_CONFIG_HOME": str(state),
         "GOMEMLIMIT": "64MiB",
-        "GOGC": "50",
     }
     argv = [str(tools.caddy()), "run", "--config", str(config)]
     # A successor can only take the port when the old one is gone, so it is not asked to drain.

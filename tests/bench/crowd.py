@@ -63,8 +63,9 @@ class _Figures:
 def _fill(world: World) -> None:
     """Deploy apps until there are `_APPS`, each answering."""
     names = [f"app{number}" for number in range(1, _APPS)]
+    folders = [make_app(world, APPS / "tiny", name) for name in names]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda name: push(world, make_app(world, APPS / "tiny", name))(), names))
+        list(pool.map(lambda folder: push(world, folder)(), folders))
     for name in names:
         if f"{name} first" not in world.get(app=name).body:
             raise Invalid(f"{name} does not answer")

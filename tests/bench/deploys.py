@@ -22,11 +22,15 @@ class _Floors:
     """Seconds without us."""
 
     push: Samples
+    install: Samples
     start: Samples
     command: Samples
 
     def of_push(self) -> str:
         return f"git push {self.push.median:.2f} + app start {self.start.median:.2f} s"
+
+    def of_first_push(self) -> str:
+        return f"the same + uv install {self.install.median:.2f} s"
 
     def of_command(self) -> str:
         return f"paas --version {self.command.median:.2f} + app start {self.start.median:.2f} s"
@@ -46,7 +50,7 @@ def measure() -> Iterator[Row]:
         full = _with_release_phase(world)
         floor = _measure_floors(world, flask)
     yield at_most("first push, dependencies known", known, 1.5, floor.of_push())
-    yield at_most("first push, new requirements.txt", fresh, 1.5, floor.of_push())
+    yield at_most("first push, new requirements.txt", fresh, 1.5, floor.of_first_push())
     yield at_most("one-line change", change, 1.0, floor.of_push())
     yield at_most("… with worker and release phase", full, 1.0, floor.of_push())
     yield at_most("config:set → live", config, 0.8, floor.of_command())
@@ -127,6 +131,7 @@ def _with_release_phase(world: World) -> Samples:
 def _measure_floors(world: World, folder: Path) -> _Floors:
     return _Floors(
         start=floors.app_start(world, "full", _CHANGES),
+        install=floors.install(world, folder / "requirements.txt", _NEW_APPS),
         push=floors.git_push(world, folder, _CHANGES),
         command=floors.command_start(world, _CHANGES),
     )

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.bench import git_server
 from tests.bench.ground import seconds
@@ -42,11 +43,31 @@ def command_start(world: World, times: int) -> Samples:
     return Samples.take(times, lambda _: seconds(lambda: world.paas("--version")))
 
 
+def install(world: World, requirements: Path, times: int) -> Samples:
+    """Seconds of uv making a byte-compiled environment, everything downloaded before."""
+    python = (_dependencies(world) / "bin" / "python").resolve()
+    cache = {"UV_CACHE_DIR": str(world.folder / "floor-cache"), "UV_PYTHON_DOWNLOADS": "never"}
+
+    def make(name: str) -> None:
+        target = world.folder / name
+        into = ["--python", str(target / "bin" / "python"), "--link-mode", "copy"]
+        wanted = ["--compile-bytecode", "-r", str(requirements)]
+        for argv in (
+            ["uv", "venv", "-q", "--python", str(python), str(target)],
+            ["uv", "pip", "install", "-q", *into, *wanted],
+        ):
+            subprocess.run(argv, env=world.environment | cache, check=True, timeout=120)
+        if not list(target.glob("lib/python*/site-packages/flask/__pycache__/app.*.pyc")):
+            raise Invalid("uv did not install and compile Flask")
+
+    make("floor-warm")
+    return Samples.take(times, lambda i: seconds(lambda: make(f"floor-{i}")))
+
+
 def app_start(world: World, text: str, times: int) -> Samples:
     """Seconds from starting the newest artifact's gunicorn, without us, until it says `text`."""
-    artifact = json.loads(_newest_artifact(world).read_text())
-    mounts = {mount["target"]: Path(mount["source"]) for mount in artifact["mounts"]}
-    dependencies = mounts[_DEPENDENCIES]
+    dependencies = _dependencies(world)
+    folder = Path(_newest_artifact(world)["path"])
     (packages,) = dependencies.glob("lib/python*/site-packages")
     python = (dependencies / "bin" / "python").resolve()
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(packages)}
@@ -55,7 +76,7 @@ def app_start(world: World, text: str, times: int) -> Samples:
         port = free_port()
         argv = [str(python), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "app:app"]
         started = time.perf_counter()
-        with _process(argv, Path(artifact["path"]), environment):
+        with _process(argv, folder, environment):
             _wait_for(port, text)
             return time.perf_counter() - started
 
@@ -86,9 +107,17 @@ def _wait_for(port: int, text: str) -> None:
     raise Invalid("the app does not start without us")
 
 
-def _newest_artifact(world: World) -> Path:
+def _dependencies(world: World) -> Path:
+    """The newest artifact's virtual environment."""
+    mounts = {mount["target"]: mount["source"] for mount in _newest_artifact(world)["mounts"]}
+    return Path(mounts[_DEPENDENCIES])
+
+
+def _newest_artifact(world: World) -> dict[str, Any]:
     found = (world.home / "artifacts").glob("*/artifact.json")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    newest = max(found, key=lambda path: path.stat().st_mtime)
+    contents: dict[str, Any] = json.loads(newest.read_text())
+    return contents
 
 
 def _require_delivered(world: World, source: Path, bare: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 _CHUNK = 1024 * 1024
 
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             **{name: value for name, value in given.items() if value is not None},
         }
 
-    def _copy_body(self, to: BinaryIO) -> None:
+    def _copy_body(self, to: IO[bytes]) -> None:
         if self.headers.get("Transfer-Encoding") == "chunked":
             while size := int(self.rfile.readline(), 16):
                 self._copy(size, to)
@@ -90,15 +90,15 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._copy(int(self.headers.get("Content-Length", 0)), to)
 
-    def _copy(self, size: int, to: BinaryIO) -> None:
+    def _copy(self, size: int, to: IO[bytes]) -> None:
         while size:
-            block = self.rfile.read1(min(size, _CHUNK))  # type: ignore[attr-defined]
+            block = self.rfile.read1(min(size, _CHUNK))
             if not block:
                 raise ConnectionError("the client went away")
             to.write(block)
             size -= len(block)
 
-    def _answer(self, output: BinaryIO) -> None:
+    def _answer(self, output: IO[bytes]) -> None:
         """CGI's answer (RFC 3875 section 6): header lines, an empty one, the body."""
         headers = {}
         while line := output.readline().decode().strip():

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -177,7 +176,7 @@ class _Load:
 async def _until_input_ends(seconds: float) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin.fileno(), lambda: os.read(0, 4096) or ended.set())
+    loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written to it
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(ended.wait(), seconds)
     loop.remove_reader(sys.stdin.fileno())

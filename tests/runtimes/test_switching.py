@@ -130,7 +130,8 @@ def test_all_processes_inside_get_sigterm(world: World, app: AppSpec) -> None:
     """Not only the first one, which is a shell here."""
     runtime = world.runtime()
     script = "trap 'echo child got it; exit' TERM; echo ready; while :; do sleep 0.1; done"
-    worker = sample.worker(f'sh -c "{script}"; echo parent')
+    # The shell in front waits: were it gone first, the kernel would kill what is left inside.
+    worker = sample.worker(f'trap : TERM; sh -c "{script}"; echo parent')
     finish(runtime.apply(replace(app, processes=(sample.web(), worker)), 1))
     raw = world.instance.app_logs / app.app_id / "worker.1.raw"
     eventually(lambda: "ready" in raw.read_text())
