@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
 from uv import find_uv_bin
@@ -128,7 +129,8 @@ def test_a_lock_that_uv_made_is_in_step(make_tree: MakeTree) -> None:
     library = '[project]\nname = "lib"\nversion = "1"\n'
     project = PROJECT + 'dependencies = ["lib"]\n[tool.uv.sources]\nlib = { path = "lib" }\n'
     tree = make_tree(PROCFILE | {"pyproject.toml": project, "lib/pyproject.toml": library})
-    subprocess.run([find_uv_bin(), "lock"], cwd=tree.root, check=True, capture_output=True)
+    lock = [find_uv_bin(), "lock", "--python", sys.executable]
+    subprocess.run(lock, cwd=tree.root, check=True, capture_output=True)
     made = plan(make_tree({}))
     files = ("uv.lock", "pyproject.toml")
     assert made.python == PythonDependencies("uv", files, project=True)  # lib is in the tree
