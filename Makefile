@@ -15,7 +15,7 @@ JOBS ?= auto
 export UV_PYTHON_DOWNLOADS = never
 export VIRTUAL_ENV = $(CURDIR)/$(VENV)
 
-.PHONY: help up test lint bench
+.PHONY: help up test lint bench lock
 
 help:
 	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
@@ -38,6 +38,12 @@ lint: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev
 	@exec $(BIN)/python -m tests.bench
+
+# After a change of dependencies in pyproject.toml; what is locked already stays as it is.
+lock: $(STAMPS)/uv
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && for group in "" "--group dev"; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate pyproject.toml $$group -o requirements$${group:+-dev}.lock || exit 1; done
 
 # --- .venv ------------------------------------------------------------------
 # requirements-dev.lock contains requirements.lock: a venv synced with it serves
