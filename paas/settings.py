@@ -36,7 +36,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "paas.middleware.RequestId",
+    "paas.middleware.ApiManners",
+    "django.middleware.http.ConditionalGetMiddleware",
 ]
 ROOT_URLCONF = "paas.urls"
 ASGI_APPLICATION = "paas.asgi.application"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
 from apps.accounts import authorizations
@@ -14,6 +14,7 @@ from apps.accounts.authorizations import Issued
 from apps.accounts.login import login
 from apps.accounts.models import Authorization, User
 from apps.accounts.policy import require_global
+from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 
 router = Router(tags=["account"])
@@ -93,12 +94,24 @@ def log_in(request: HttpRequest, body: LoginIn) -> Status[AuthorizationOut]:
     return Status(201, _issued(issued))
 
 
-@router.get("/oauth/authorizations", response={200: list[AuthorizationOut], **ERRORS})
-def list_authorizations(request: HttpRequest) -> list[AuthorizationOut]:
+@router.get(
+    "/oauth/authorizations",
+    response={200: list[AuthorizationOut], 206: list[AuthorizationOut], **ERRORS},
+)
+def list_authorizations(
+    request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
+) -> Status[list[AuthorizationOut]]:
     actor = actor_of(request)
     require_global(actor)
     mine = Authorization.objects.filter(user=actor.user, revoked_at=None)
-    return [_shown(one, one.token_hint + "…") for one in mine.select_related("user")]
+    return page(
+        response,
+        range_,
+        mine.select_related("user"),
+        lambda one: _shown(one, one.token_hint + "…"),
+        by={"created_at": "created_at", "id": "id"},
+        default=Range("created_at"),
+    )
 
 
 @router.post("/oauth/authorizations", response={201: AuthorizationOut, **ERRORS})

@@ -23,7 +23,9 @@ class UserRef(Schema):
     email: str
 
 
-ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 500, 503), ErrorOut)
+ERRORS: dict[Any, Any] = dict.fromkeys(
+    (400, 401, 403, 404, 406, 409, 413, 415, 416, 422, 429, 500, 503), ErrorOut
+)
 
 
 def actor_of(request: HttpRequest) -> Actor:

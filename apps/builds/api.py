@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from apps.accounts.policy import Right
+from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.cancel import cancel_build
 from apps.builds.models import ACTIVE, Build, BuildState
@@ -20,8 +21,6 @@ from apps.builds.tickets import ticket_for
 from apps.catalog.queries import get_app
 
 router = Router(tags=["builds"])
-
-SHOWN = 50
 
 
 class Ref(Schema):
@@ -62,11 +61,21 @@ class BuildDetails(BuildOut):
     artifact: dict[str, Any] | None
 
 
-@router.get("/apps/{app}/builds", response={200: list[BuildOut], **ERRORS})
-def list_builds(request: HttpRequest, app: str) -> list[BuildOut]:
+@router.get("/apps/{app}/builds", response={200: list[BuildOut], 206: list[BuildOut], **ERRORS})
+def list_builds(
+    request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
+) -> Status[list[BuildOut]]:
+    """Newest first, unless the range says otherwise."""
     found = get_app(actor_of(request), app)
-    builds = Build.objects.filter(app=found).select_related("user")
-    return [BuildOut(**show(build)) for build in builds.prefetch_related("releases")[:SHOWN]]
+    builds = Build.objects.filter(app=found).select_related("user").prefetch_related("releases")
+    return page(
+        response,
+        range_,
+        builds,
+        lambda build: BuildOut(**show(build)),
+        by={"created_at": "created_at", "id": "id"},
+        default=Range("created_at", descending=True),
+    )
 
 
 @router.get("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})

@@ -6,9 +6,12 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
+from apps.accounts.errors import NotFound
+from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
@@ -52,10 +55,23 @@ class AppIn(Schema):
     deploy_branch: str = "main"
 
 
-@router.get("/apps", response={200: list[AppOut], **ERRORS})
-def list_apps(request: HttpRequest) -> list[AppOut]:
-    apps = App.objects.visible_to(actor_of(request)).select_related("owner")
-    return [show(app) for app in apps]
+@router.get("/apps", response={200: list[AppOut], 206: list[AppOut], **ERRORS})
+def list_apps(
+    request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
+) -> Status[list[AppOut]]:
+    """All apps one may see; for an admin that is every app."""
+    return _page(response, range_, App.objects.visible_to(actor_of(request)))
+
+
+@router.get("/users/{user}/apps", response={200: list[AppOut], 206: list[AppOut], **ERRORS})
+def list_apps_of(
+    request: HttpRequest, response: HttpResponse, user: str, range_: RangeHeader = None
+) -> Status[list[AppOut]]:
+    """The apps one owns or works on. `user` is one's own id or e-mail address, or `~`."""
+    actor = actor_of(request)
+    if user not in ("~", str(actor.user.id), actor.user.email):
+        raise NotFound("Couldn't find that user.")
+    return _page(response, range_, App.objects.of_user(actor))
 
 
 @router.post("/apps", response={201: AppOut, **ERRORS})
@@ -67,6 +83,17 @@ def create(request: HttpRequest, body: AppIn) -> Status[AppOut]:
 @router.get("/apps/{app}", response={200: AppOut, **ERRORS})
 def show_app(request: HttpRequest, app: str) -> AppOut:
     return show(get_app(actor_of(request), app))
+
+
+def _page(response: HttpResponse, asked: str | None, apps: QuerySet[App]) -> Status[list[AppOut]]:
+    return page(
+        response,
+        asked,
+        apps.select_related("owner"),
+        show,
+        by={"name": "name", "id": "id"},
+        default=Range("name"),
+    )
 
 
 def show(app: App) -> AppOut:

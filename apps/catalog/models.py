@@ -32,8 +32,12 @@ class AppQuerySet(models.QuerySet["App"]):
     def visible_to(self, actor: Actor) -> AppQuerySet:
         if not actor.may_read:
             return self.none()
-        if actor.user.is_admin:
-            return self
+        return self if actor.user.is_admin else self.of_user(actor)
+
+    def of_user(self, actor: Actor) -> AppQuerySet:
+        """Those the actor owns or works on; an admin sees more."""
+        if not actor.may_read:
+            return self.none()
         return self.filter(
             models.Q(owner=actor.user) | models.Q(collaborators__user=actor.user)
         ).distinct()

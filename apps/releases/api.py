@@ -6,10 +6,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
-from ninja import Router, Schema
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Schema, Status
 
 from apps.accounts.policy import Right, require_secrets
+from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.api import output_url
 from apps.builds.models import Build
@@ -19,8 +20,6 @@ from apps.releases.models import UNFINISHED, Release
 from apps.releases.queries import get_release, is_eligible, releases_of
 
 router = Router(tags=["releases"])
-
-SHOWN = 100
 
 
 class AppRef(Schema):
@@ -54,11 +53,21 @@ class ReleaseOut(Schema):
     updated_at: datetime
 
 
-@router.get("/apps/{app}/releases", response={200: list[ReleaseOut], **ERRORS})
-def list_releases(request: HttpRequest, app: str) -> list[ReleaseOut]:
-    """The newest 100, newest first."""
-    found = get_app(actor_of(request), app)
-    return [show(release) for release in releases_of(found)[:SHOWN]]
+@router.get(
+    "/apps/{app}/releases", response={200: list[ReleaseOut], 206: list[ReleaseOut], **ERRORS}
+)
+def list_releases(
+    request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
+) -> Status[list[ReleaseOut]]:
+    """Newest first, unless the range says otherwise."""
+    return page(
+        response,
+        range_,
+        releases_of(get_app(actor_of(request), app)),
+        show,
+        by={"version": "version", "id": "id"},
+        default=Range("version", descending=True),
+    )
 
 
 @router.get("/apps/{app}/releases/{release}", response={200: ReleaseOut, **ERRORS})

@@ -49,6 +49,10 @@ class World:
         return self.folder / "home"
 
     @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What a user's shell has, without anything of the surrounding project."""
         bin_dir = Path(sys.executable).parent
