@@ -17,5 +17,6 @@ urlpatterns = [
     path("releases/<str:ticket>/output", stream_release, name="release-output"),
     path("", api.urls),
 ]
+handler400 = "paas.errors.bad_request"
 handler404 = "paas.errors.not_found"
 handler500 = "paas.errors.server_error"

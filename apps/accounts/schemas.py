@@ -24,7 +24,7 @@ class UserRef(Schema):
 
 
 ERRORS: dict[Any, Any] = dict.fromkeys(
-    (400, 401, 403, 404, 406, 409, 413, 415, 416, 422, 429, 500, 503), ErrorOut
+    (400, 401, 403, 404, 405, 406, 409, 413, 415, 416, 422, 429, 500, 503), ErrorOut
 )
 
 

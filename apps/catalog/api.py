@@ -19,6 +19,9 @@ from apps.catalog.queries import get_app
 
 router = Router(tags=["apps"])
 
+REGION = "here"
+"""An instance is one place; Heroku's clients want a name for it."""
+
 
 class NameRef(Schema):
     id: uuid.UUID | None = None
@@ -109,7 +112,7 @@ def show(app: App) -> AppOut:
         deploy_branch=app.deploy_branch,
         stack=stack,
         build_stack=stack,
-        region=NameRef(name="here"),
+        region=NameRef(name=REGION),
         created_at=app.created_at,
         updated_at=app.updated_at,
     )

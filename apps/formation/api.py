@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Body, Router, Schema, Status
 from pydantic import NonNegativeInt
 
-from apps.accounts.errors import Refused
+from apps.accounts.errors import NotFound, Refused
 from apps.accounts.policy import Right
 from apps.accounts.schemas import ERRORS, actor_of
 from apps.catalog.api import AppOut
@@ -26,10 +26,12 @@ from apps.formation.change import previous_eligible, roll_back, set_config
 from apps.formation.destroy import destroy
 from apps.formation.maintenance import set_maintenance
 from apps.formation.models import Process
+from apps.formation.rename import rename
 from apps.formation.restart import restart
 from apps.formation.run import TIME_TO_LIVE, run_detached
 from apps.formation.scale import Update, formation_of, scale
 from apps.formation.spec import process_types
+from apps.formation.stop import stop
 from apps.releases.api import AppRef, ReleaseOut
 from apps.releases.api import router as releases_router
 from apps.releases.api import show as show_release
@@ -40,6 +42,7 @@ router = Router(tags=["formation"])
 
 
 class AppPatch(Schema):
+    name: str | None = None
     maintenance: bool | None = None
 
 
@@ -77,6 +80,13 @@ class FormationPatch(Schema):
     updates: list[UpdateIn]
 
 
+class QuantityIn(Schema):
+    """As `UpdateIn`, for the one process type that the path names."""
+
+    quantity: NonNegativeInt | str | None = None
+    size: str | None = None
+
+
 class DynoIn(Schema):
     command: str
     attach: bool = False
@@ -112,9 +122,13 @@ class Empty(Schema):
 
 @apps_router.patch("/apps/{app}", response={200: AppOut, **ERRORS})
 def update_app(request: HttpRequest, app: str, body: AppPatch) -> AppOut:
-    found = get_app(actor_of(request), app)
+    """Rename it, or switch maintenance mode."""
+    actor = actor_of(request)
+    found = get_app(actor, app)
+    if body.name is not None:
+        rename(actor, found, body.name)
     if body.maintenance is not None:
-        set_maintenance(actor_of(request), found, body.maintenance)
+        set_maintenance(actor, found, body.maintenance)
     return show_app(found)
 
 
@@ -160,11 +174,30 @@ def list_formation(request: HttpRequest, app: str) -> list[FormationOut]:
 def update_formation(request: HttpRequest, app: str, body: FormationPatch) -> list[FormationOut]:
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
-    updates = [
-        Update(one.type, None if one.quantity is None else str(one.quantity), one.size)
-        for one in body.updates
-    ]
+    updates = [_update(one.type, one.quantity, one.size) for one in body.updates]
     return _formation(found, scale(actor, found, updates))
+
+
+@router.get("/apps/{app}/formation/{type}", response={200: FormationOut, **ERRORS})
+def show_formation(request: HttpRequest, app: str, type: str) -> FormationOut:  # noqa: A002
+    """One process type, by its name or id."""
+    found = get_app(actor_of(request), app)
+    return _one_of(found, formation_of(found), type)
+
+
+@router.patch("/apps/{app}/formation/{type}", response={200: FormationOut, **ERRORS})
+def update_formation_type(
+    request: HttpRequest,
+    app: str,
+    type: str,  # noqa: A002
+    body: QuantityIn,
+) -> FormationOut:
+    """Scale one process type, by its name or id."""
+    actor = actor_of(request)
+    found = get_app(actor, app, Right.OPERATE)
+    known = _one_of(found, formation_of(found), type)
+    rows = scale(actor, found, [_update(known.type, body.quantity, body.size)])
+    return _one_of(found, rows, known.type)
 
 
 @router.get("/apps/{app}/dynos", response={200: list[DynoOut], **ERRORS})
@@ -181,6 +214,15 @@ def run(request: HttpRequest, app: str, body: DynoIn) -> Status[DynoOut]:
         raise Refused("Attached one-offs are not offered yet. Use run:detached and the logs.")
     name, release = run_detached(actor, found, body.command, time_to_live=body.time_to_live)
     return Status(201, DynoOut(**dynos.starting(found, name, body.command, release)))
+
+
+@router.get("/apps/{app}/dynos/{dyno}", response={200: DynoOut, **ERRORS})
+def show_dyno(request: HttpRequest, app: str, dyno: str) -> DynoOut:
+    """One process, by its name ("web.1") or id."""
+    for one in dynos.of(get_app(actor_of(request), app)):
+        if dyno in (one["name"], str(one["id"])):
+            return DynoOut(**one)
+    raise NotFound(f"Couldn't find that process ({dyno}). `paas ps` lists them.")
 
 
 @router.delete("/apps/{app}/dynos", response={202: Empty, **ERRORS})
@@ -200,10 +242,39 @@ def restart_type(request: HttpRequest, app: str, type: str) -> Status[Empty]:  #
     return _restart(request, app, type)
 
 
+@router.post("/apps/{app}/dynos/{dyno}/actions/stop", response={202: Empty, **ERRORS})
+def stop_one(request: HttpRequest, app: str, dyno: str) -> Status[Empty]:
+    """Stop one process; one of the formation is replaced by a fresh one."""
+    return _stop(request, app, dyno)
+
+
+@router.post("/apps/{app}/formations/{type}/actions/stop", response={202: Empty, **ERRORS})
+def stop_type(request: HttpRequest, app: str, type: str) -> Status[Empty]:  # noqa: A002
+    """Stop all processes of a type; fresh ones take their place."""
+    return _stop(request, app, type)
+
+
+def _stop(request: HttpRequest, app: str, which: str) -> Status[Empty]:
+    actor = actor_of(request)
+    stop(actor, get_app(actor, app, Right.OPERATE), which)
+    return Status(202, Empty())
+
+
 def _restart(request: HttpRequest, app: str, which: str | None) -> Status[Empty]:
     actor = actor_of(request)
     restart(actor, get_app(actor, app, Right.OPERATE), which)
     return Status(202, Empty())
+
+
+def _update(type_: str, quantity: int | str | None, size: str | None) -> Update:
+    return Update(type_, None if quantity is None else str(quantity), size)
+
+
+def _one_of(app: App, rows: list[Process], name_or_id: str) -> FormationOut:
+    for one in _formation(app, rows):
+        if name_or_id in (one.type, str(one.id)):
+            return one
+    raise NotFound(f"Couldn't find that process type ({name_or_id}). `paas ps:scale` lists them.")
 
 
 def _formation(app: App, rows: list[Process]) -> list[FormationOut]:

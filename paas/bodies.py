@@ -1,0 +1,57 @@
+"""Bodies of requests: JSON objects of text that a database can hold, everything else is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.parser import Parser
+
+from apps.accounts.errors import Refused
+
+_JSON = ("application/json", "application/vnd.heroku+json", "")
+
+
+class BadBody(Refused):
+    id = "bad_request"
+    status = 400
+
+
+class NotJson(Refused):
+    id = "unsupported_media_type"
+    status = 415
+
+
+class JsonObjects(Parser):
+    """Reads a body, or refuses it with the reason."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """
+        Raises:
+            NotJson: the `Content-Type` is another one.
+            BadBody: it is no JSON, no object, or its text is none.
+        """
+        if request.content_type not in _JSON:
+            raise NotJson("The body must be JSON. Send: Content-Type: application/json")
+        try:
+            data = json.loads(request.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise BadBody("The body is no JSON.") from None
+        if not isinstance(data, dict):
+            raise BadBody("The body must be a JSON object.")
+        if not _is_text(json.dumps(data, ensure_ascii=False)):
+            raise BadBody("The body holds half of a surrogate pair, which is no text.")
+        return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
