@@ -40,8 +40,8 @@ class JsonObjects(Parser):
             raise BadBody("The body is no JSON.") from None
         if not isinstance(data, dict):
             raise BadBody("The body must be a JSON object.")
-        if not _is_text(json.dumps(data, ensure_ascii=False)):
-            raise BadBody("The body holds half of a surrogate pair, which is no text.")
+        if not _is_text(data):
+            raise BadBody("The body holds a NUL character or half of a surrogate pair: no text.")
         return data
 
 
@@ -49,9 +49,12 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_text(value: object) -> bool:
+    """Whether all strings in `value`, names included, are what PostgreSQL and UTF-8 can hold."""
+    if isinstance(value, dict):
+        return all(_is_text(key) and _is_text(entry) for key, entry in value.items())
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    if not isinstance(value, str):
+        return True
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
