@@ -15,7 +15,7 @@ from apps.accounts.login import login
 from apps.accounts.models import Authorization, User
 from apps.accounts.policy import require_global
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
 
 router = Router(tags=["account"])
 
@@ -58,12 +58,16 @@ class AuthorizationOut(Schema):
 
 
 class AuthorizationIn(Schema):
+    model_config = example(description="ci", scope=["read", "write"], expires_in=86400)
+
     description: str = ""
     scope: list[str] = ["global"]
     expires_in: int | None = None
 
 
 class LoginIn(Schema):
+    model_config = example(email="me@example.org", password="four random words")  # noqa: S106 - none
+
     email: str
     password: str
     description: str = "paas login"
@@ -81,6 +85,17 @@ def show_account(request: HttpRequest) -> AccountOut:
         updated_at=user.updated_at,
         last_login=user.last_login,
     )
+
+
+class RateLimitOut(Schema):
+    """Calls left in this hour; null when nobody counts."""
+
+    remaining: int | None
+
+
+@router.get("/account/rate-limits", response={200: RateLimitOut, **ERRORS})
+def show_rate_limit(request: HttpRequest) -> RateLimitOut:
+    return RateLimitOut(remaining=getattr(request, "calls_left", None))
 
 
 @router.post("/auth/login", auth=None, response={201: AuthorizationOut, **ERRORS})

@@ -7,12 +7,20 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import Schema
+from pydantic import ConfigDict
 
 from apps.accounts.policy import Actor
 
 
+def example(**values: Any) -> ConfigDict:
+    """A schema's `model_config` that shows what one may look like in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 class ErrorOut(Schema):
     """Heroku's error shape: `id` for programs, `message` for people."""
+
+    model_config = example(id="not_found", message="Couldn't find that app.")
 
     id: str
     message: str

@@ -84,7 +84,11 @@ def show_build(request: HttpRequest, app: str, build: str) -> BuildDetails:
     return details(get_build(get_app(actor_of(request), app), build))
 
 
-@router.delete("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
+@router.delete(
+    "/apps/{app}/builds/{build}",
+    operation_id="cancel_build",
+    response={200: BuildDetails, **ERRORS},
+)
 def cancel(request: HttpRequest, app: str, build: str) -> BuildDetails:
     """Cancel a build that is going on; its processes are killed within a second."""
     actor = actor_of(request)

@@ -12,7 +12,7 @@ from ninja import Router, Schema, Status
 
 from apps.accounts.errors import NotFound
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
@@ -54,6 +54,10 @@ class AppOut(Schema):
 
 
 class AppIn(Schema):
+    """Without a name it gets one. `stack` and `region` of Heroku's clients change nothing here."""
+
+    model_config = example(name="hello")
+
     name: str | None = None
     deploy_branch: str = "main"
 
@@ -77,7 +81,7 @@ def list_apps_of(
     return _page(response, range_, App.objects.of_user(actor))
 
 
-@router.post("/apps", response={201: AppOut, **ERRORS})
+@router.post("/apps", operation_id="create_app", response={201: AppOut, **ERRORS})
 def create(request: HttpRequest, body: AppIn) -> Status[AppOut]:
     app = create_app(actor_of(request), body.name, deploy_branch=body.deploy_branch)
     return Status(201, show(app))

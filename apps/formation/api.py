@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Router, Schema, Status
@@ -15,7 +16,7 @@ from pydantic import NonNegativeInt
 
 from apps.accounts.errors import NotFound, Refused
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of
+from apps.accounts.schemas import ERRORS, actor_of, example
 from apps.catalog.api import AppOut
 from apps.catalog.api import router as apps_router
 from apps.catalog.api import show as show_app
@@ -42,12 +43,16 @@ router = Router(tags=["formation"])
 
 
 class AppPatch(Schema):
+    model_config = example(maintenance=True)
+
     name: str | None = None
     maintenance: bool | None = None
 
 
 class RollbackIn(Schema):
     """`release`: an id or version; without it the one before the current one."""
+
+    model_config = example(release="v3")
 
     release: str | None = None
 
@@ -77,17 +82,25 @@ class UpdateIn(Schema):
 
 
 class FormationPatch(Schema):
+    model_config = example(
+        updates=[{"type": "web", "quantity": 2}, {"type": "worker", "quantity": "+1"}]
+    )
+
     updates: list[UpdateIn]
 
 
 class QuantityIn(Schema):
     """As `UpdateIn`, for the one process type that the path names."""
 
+    model_config = example(quantity=2, size="standard-2x")
+
     quantity: NonNegativeInt | str | None = None
     size: str | None = None
 
 
 class DynoIn(Schema):
+    model_config = example(command="python manage.py migrate", time_to_live=600)
+
     command: str
     attach: bool = False
     size: str | None = None
@@ -114,6 +127,9 @@ class DynoOut(Schema):
     reason: str = ""
     created_at: datetime
     updated_at: datetime
+
+
+ConfigVarsIn = Annotated[dict[str, str | None], Body(examples=[{"DEBUG": "0", "OLD": None}])]
 
 
 class Empty(Schema):
@@ -143,7 +159,7 @@ def destroy_app(request: HttpRequest, app: str) -> AppOut:
 
 @releases_router.patch("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
 def change_config(
-    request: HttpRequest, response: HttpResponse, app: str, body: Body[dict[str, str | None]]
+    request: HttpRequest, response: HttpResponse, app: str, body: ConfigVarsIn
 ) -> dict[str, str]:
     """All changes make one release, named by the header `Paas-Release`; null unsets."""
     actor = actor_of(request)
@@ -205,7 +221,7 @@ def list_dynos(request: HttpRequest, app: str) -> list[DynoOut]:
     return [DynoOut(**one) for one in dynos.of(get_app(actor_of(request), app))]
 
 
-@router.post("/apps/{app}/dynos", response={201: DynoOut, **ERRORS})
+@router.post("/apps/{app}/dynos", operation_id="create_dyno", response={201: DynoOut, **ERRORS})
 def run(request: HttpRequest, app: str, body: DynoIn) -> Status[DynoOut]:
     """A one-off process, detached: its output goes to the app's log."""
     actor = actor_of(request)

@@ -76,7 +76,11 @@ def show_release(request: HttpRequest, app: str, release: str) -> ReleaseOut:
     return show(get_release(get_app(actor_of(request), app), release))
 
 
-@router.get("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
+@router.get(
+    "/apps/{app}/config-vars",
+    operation_id="show_config",
+    response={200: dict[str, str], **ERRORS},
+)
 def config_vars(request: HttpRequest, app: str) -> dict[str, str]:
     """What the next release starts from."""
     actor = actor_of(request)
@@ -85,7 +89,11 @@ def config_vars(request: HttpRequest, app: str) -> dict[str, str]:
     return variables_of(newest_good(found))
 
 
-@router.get("/apps/{app}/releases/{release}/config-vars", response={200: dict[str, str], **ERRORS})
+@router.get(
+    "/apps/{app}/releases/{release}/config-vars",
+    operation_id="show_release_config",
+    response={200: dict[str, str], **ERRORS},
+)
 def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[str, str]:
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)

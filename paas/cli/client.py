@@ -64,6 +64,12 @@ class Panel:
             headers = {"Range": following}
         return found
 
+    def newest(self, *path: str, by: str, count: int) -> list[Any]:
+        """The `count` of a list whose property `by` is the highest, the highest first."""
+        asked = {"Range": f"{by} ..; max={count}, order=desc"}
+        found: list[Any] = self.request("GET", *path, headers=asked).body or []
+        return found[:count]
+
     def request(
         self,
         method: str,

@@ -12,12 +12,21 @@ from typer.core import TyperGroup
 from paas.cli.coercion import lighten
 
 _MODULES = {
-    "apps": ("create", "apps:create", "apps", "apps:info", "apps:destroy", "git:remote", "open"),
+    "apps": (
+        "create",
+        "apps:create",
+        "apps",
+        "apps:info",
+        "apps:rename",
+        "apps:destroy",
+        "git:remote",
+        "open",
+    ),
     "config": ("config", "config:get", "config:set", "config:unset"),
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
-    "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop", "run:detached"),
     "domains": (
         "domains",
         "domains:add",

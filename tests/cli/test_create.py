@@ -153,3 +153,34 @@ def test_destroy_removes_the_remote(paas: Run, hello: dict[str, str], repository
     paas("create", "hello", cwd=repository)
     assert paas("apps:destroy", "--confirm", "hello", cwd=repository).returncode == 0
     assert _config(repository, "--get", "remote.paas.url") == []
+
+
+def test_rename_moves_the_remote(
+    paas: Run, panel: FakePanel, hello: dict[str, str], repository: Path
+) -> None:
+    paas("create", "hello", cwd=repository)
+    renamed = hello | {"name": "ahoy", "git_url": hello["git_url"].replace("hello", "ahoy")}
+    panel.on("GET /apps/hello", hello)
+    panel.on("PATCH /apps/hello", renamed)
+    done = paas("apps:rename", "ahoy", cwd=repository)
+    assert done.returncode == 0 and "Renaming hello to ahoy... done" in done.stderr
+    assert panel.bodies("PATCH /apps/hello") == [{"name": "ahoy"}]
+    assert _config(repository, "--get", "remote.paas.url") == [renamed["git_url"]]
+
+
+def test_rename_leaves_another_remote(
+    paas: Run, panel: FakePanel, hello: dict[str, str], repository: Path
+) -> None:
+    paas("create", "hello", cwd=repository)
+    other = hello | {"name": "other", "git_url": hello["git_url"].replace("hello", "other")}
+    panel.on("GET /apps/other", other)
+    panel.on("PATCH /apps/other", other | {"git_url": hello["git_url"].replace("hello", "ahoy")})
+    assert paas("apps:rename", "ahoy", "-a", "other", cwd=repository).returncode == 0
+    assert _config(repository, "--get", "remote.paas.url") == [hello["git_url"]]
+
+
+def test_a_long_list_comes_in_pages(paas: Run, panel: FakePanel) -> None:
+    following = {"Next-Range": "name ]b..; max=2, order=asc"}
+    panel.on("GET /apps", Reply([{"name": "a"}, {"name": "b"}], 206, following), [{"name": "c"}])
+    assert paas("apps").stdout.split() == ["a", "b", "c"]
+    assert [one.headers.get("Range") for one in panel.asked] == [None, following["Next-Range"]]

@@ -70,6 +70,7 @@ class World:
             "GIT_COMMITTER_NAME": "Test",
             "GIT_COMMITTER_EMAIL": "test@example.org",
             "NO_COLOR": "1",
+            "PAAS_API_CALLS_PER_HOUR": "1000000",  # all of a run's tests are one user
             **self.extra,
         }
 

@@ -1,4 +1,4 @@
-"""Apps: make, show, destroy, connect to a repository, open."""
+"""Apps: make, show, rename, destroy, connect to a repository, open."""
 
 from __future__ import annotations
 
@@ -133,6 +133,29 @@ def info(name: Name = None, app: App = None, json: Json = False) -> None:
             "Created": show_time(found.get("created_at")),
         }
     )
+
+
+@commands.command("apps:rename")
+def rename(
+    new: Annotated[str, typer.Argument(metavar="NEWNAME", help="What to call it.")],
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Give an app another name; its address, and this repository's remote, follow.
+
+    Example: paas apps:rename -a hello good-morning
+    """
+    client, name = panel_and_app(app)
+    before = client.get("apps", name)
+    with Progress(f"Renaming {name} to {new}") as progress:
+        renamed = client.patch("apps", name, body={"name": new})
+        progress.done()
+    if git.replace_remote(before["git_url"], renamed["git_url"]):
+        note(f"git remote {git.REMOTE} updated. Other checkouts: {_set_url(renamed)}")
+    if json:
+        show_json(renamed)
+    else:
+        say(f"{renamed['web_url']} | {renamed['git_url']}")
 
 
 @commands.command("apps:destroy")

@@ -158,6 +158,26 @@ def restart(
         show_json(answer)
 
 
+@commands.command("ps:stop")
+def stop(
+    which: Annotated[str, typer.Argument(metavar="TYPE|DYNO", help="What to stop.")],
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Stop a process, or those of a type; what ps:scale asks for is started afresh.
+
+    Example: paas ps:stop web.1
+    """
+    client, name = panel_and_app(app)
+    one = "." in which
+    path = ("dynos" if one else "formations", which, "actions", "stop")
+    with Progress(f"Stopping {which} {'dyno' if one else 'dynos'} on {name}") as progress:
+        answer = client.post("apps", name, *path, body={})
+        progress.done()
+    if json:
+        show_json(answer)
+
+
 @commands.command("run:detached", context_settings={"allow_interspersed_args": False})
 def run_detached(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run.")],
