@@ -78,7 +78,7 @@ the CLI up, and what to beware of, is in the [README](../README.md#herokus-cli).
 """
 
 _TAIL = """
-Every other command that needs something paas does not have is answered with 404 or 422 and a text
-that says what to do instead. The Python library `heroku3` is tested, too: apps, config, releases,
-formation (`tests/compatibility/test_heroku3.py`).
+What needs something that paas does not have is answered with 404 or 422 and what to do instead. The
+Python library heroku3 is tested, too: apps, config, releases, formation
+(`tests/formation/test_heroku3.py`).
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from tests.heroku.compatibility import command
 
 
@@ -96,3 +98,24 @@ def test_git_remote(heroku, live, world):
     url = f"https://localhost:{world.port}/{live}.git"
     assert said == f"set git remote heroku to {url}\n"
     assert world.git("remote", "get-url", "heroku", cwd=folder).stdout.strip() == url
+
+
+@command("git push heroku")
+def test_push(heroku, world):
+    """With the two lines of the README, git pushes to the remote that the CLI makes."""
+    folder = world.repository("procfile", "hk-pushed")
+    heroku("apps:create", "hk-pushed", cwd=folder)
+    https, http = f"https://localhost:{world.port}", world.origin
+    world.git("config", f"url.{http}/.insteadOf", f"{https}/", cwd=folder)
+    helper = '!f() { echo username=paas; echo "password=$HEROKU_API_KEY"; }; f'
+    world.git("config", f"credential.{http}.helper", helper, cwd=folder)
+    pushed = subprocess.run(
+        ["git", "push", "heroku", "main"],
+        cwd=folder,
+        env=heroku.environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert "Released v1" in pushed.stderr and pushed.returncode == 0, pushed.stderr
+    assert world.get(app="hk-pushed").status == 200
