@@ -10,6 +10,7 @@ from apps.accounts.auth import token_auth
 from apps.builds.api import router as builds
 from apps.catalog.api import router as catalog
 from apps.formation.api import router as formation
+from apps.formation.cron.api import router as cron
 from apps.formation.domains_api import router as domains
 from apps.formation.internal import router as internal
 from apps.logs.api import router as logs
@@ -43,7 +44,7 @@ api = Api(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (accounts, catalog, builds, releases, formation, domains, logs):
+for router in (accounts, catalog, builds, releases, formation, domains, cron, logs):
     api.add_router("", router)
 for router in (
     addons,

@@ -117,6 +117,7 @@ def show(app: App) -> AppOut:
         stack=stack,
         build_stack=stack,
         region=NameRef(name=REGION),
+        acm=bool(settings.INSTANCE.tls),
         created_at=app.created_at,
         updated_at=app.updated_at,
     )

@@ -7,6 +7,7 @@ and whoever adds a taken one is not told whose it is.
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -15,9 +16,10 @@ from apps.accounts.errors import Conflict, NotFound, Refused
 from apps.accounts.policy import Actor, Right, require
 from apps.catalog import hostnames
 from apps.catalog.manage import record_app
-from apps.catalog.models import App, Domain
+from apps.catalog.models import AcmStatus, App, Domain
 from apps.formation.events import tell_api
 from apps.formation.helm import want_change
+from apps.formation.queue import enqueue
 from apps.formation.routing import reroute
 from paas import faults
 
@@ -34,7 +36,8 @@ def add_domain(actor: Actor, app: App, hostname: str) -> Domain:
     hostnames.refuse_ours(name, domain=instance.domain)
     try:
         with transaction.atomic():
-            domain = Domain.objects.create(app=app, hostname=name)
+            status = AcmStatus.PENDING if instance.tls else AcmStatus.NONE
+            domain = Domain.objects.create(app=app, hostname=name, acm_status=status)
             want_change(app)
             record_app(actor, "domain.create", app, hostname=name)
     except IntegrityError:
@@ -42,6 +45,7 @@ def add_domain(actor: Actor, app: App, hostname: str) -> Domain:
     faults.point("domain.added")
     tell_api(app, f"Add domain {name} by user {actor}")
     reroute(app)
+    enqueue("certificate", domain.id)
     return domain
 
 
@@ -70,7 +74,8 @@ def get_domain(app: App, hostname_or_id: str) -> Domain:
     Raises:
         NotFound: the app has no such domain.
     """
-    found = app.domains.filter(**_key(hostname_or_id)).first()
+    key = _key(hostname_or_id)
+    found = app.domains.filter(**key).first() if key else None
     if found is None:
         raise NotFound(
             f"Couldn't find that domain name ({hostname_or_id}). `paas domains` lists "
@@ -92,14 +97,12 @@ def _remove(actor: Actor, app: App, domains: list[Domain]) -> None:
 
 
 def _key(hostname_or_id: str) -> dict[str, object]:
-    try:
+    """Empty for what cannot be either."""
+    with suppress(ValueError):
         return {"id": uuid.UUID(hostname_or_id)}
-    except ValueError:
-        pass
-    try:
+    with suppress(Refused):
         return {"hostname": hostnames.normalize(hostname_or_id)}
-    except Refused:
-        return {"hostname": hostname_or_id}
+    return {}
 
 
 def _taken(app: App, name: str) -> Refused:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from paas.runtimes.base import (
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     NotHealthy,
@@ -85,6 +86,8 @@ class NullRuntime:
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         self.outcomes = dict(outcomes or {})
+        self.certificates: dict[str, Certificate] = {}
+        self.one_offs: dict[tuple[str, str], NullOneOff] = {}  # detached
         self._apps: dict[str, _App] = {}
         self._lock = threading.Lock()
 
@@ -144,7 +147,14 @@ class NullRuntime:
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> NullOneOff:
-        return NullOneOff(name, self.outcomes.get(command, Outcome()))
+        one_off = NullOneOff(name, self.outcomes.get(command, Outcome()))
+        if detached:
+            with self._lock:
+                self.one_offs[spec.app_id, name] = one_off
+        return one_off
+
+    def find_one_off(self, app_id: str, name: str) -> NullOneOff | None:
+        return self.one_offs.get((app_id, name))
 
     def remove(self, app_id: str, token: int) -> None:
         with self._lock:
@@ -164,6 +174,9 @@ class NullRuntime:
         with self._lock:
             specs = [app.spec for app in self._apps.values() if app.spec is not None]
         return RouteTable({host: spec.app_id for spec in specs for host in spec.hosts}, {})
+
+    def certificate(self, host: str) -> Certificate:
+        return self.certificates.get(host, Certificate(problem="nobody gives certificates here"))
 
     def metrics(self, app_id: str) -> list[Usage]:
         return [Usage(status.name, 0, 0.0) for status in self.observe(app_id)]

@@ -16,6 +16,13 @@ from paas.api import api
 
 DOCUMENT = api.get_openapi_schema()
 
+UUIDS = {
+    "{" + parameter["name"] + "}"
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+    for parameter in operation["parameters"]
+    if parameter["schema"].get("format") == "uuid"
+}
 VALUES: list[Any] = [
     None,
     True,
@@ -103,11 +110,11 @@ def ask(alice, hello):
     return ask
 
 
-def _path(path: str, **values: str) -> str:
-    known = {"{app}": "hello", "{key}": "00000000-0000-0000-0000-000000000000"}
-    for name, value in known.items():
-        path = path.replace(name, values.get(name, value))
-    return "/".join(values.get("other", "x") if "{" in part else part for part in path.split("/"))
+def _path(path: str, *, other: str = "x") -> str:
+    """`path` of the app `hello`; ids are well-formed, all else is `other`."""
+    known = {"{app}": "hello", **dict.fromkeys(UUIDS, "00000000-0000-0000-0000-000000000000")}
+    parts = (known.get(part, other if "{" in part else part) for part in path.split("/"))
+    return "/".join(parts)
 
 
 @operations(_takes_a_body)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from paas.instance import current
 from paas.launcher.tools import caddy
+from paas.runtimes.local.frontdoor import UPSTREAM_IDLE
 from tests.bench.ground import APPS, instance, make_app, push
 from tests.bench.table import Invalid, Row, Samples, Verdict, judged
 from tests.e2e.world import CHECKOUT, SAMPLES, World, free_port
@@ -118,14 +119,22 @@ def _app_port(world: World, app: _App) -> int:
 
 @contextlib.contextmanager
 def _plain_caddy(folder: Path, app: int) -> Iterator[int]:
-    """A Caddy that does nothing but pass on to port `app`; yields its own port."""
+    """A Caddy that does nothing but pass on to port `app`; yields its own port.
+
+    It gives spare connections up as soon as our front door does: by default it
+    holds one for two minutes, and with it a gunicorn worker, which serves one
+    connection at a time; the other door's next round would then starve.
+    """
     port = free_port()
+    proxy = {
+        "handler": "reverse_proxy",
+        "transport": {"protocol": "http", "keep_alive": {"idle_timeout": UPSTREAM_IDLE}},
+        "upstreams": [{"dial": f"127.0.0.1:{app}"}],
+    }
     server = {
         "listen": [f"127.0.0.1:{port}"],
         "automatic_https": {"disable": True},
-        "routes": [
-            {"handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{app}"}]}]}
-        ],
+        "routes": [{"handle": [proxy]}],
     }
     config = {"admin": {"disabled": True}, "apps": {"http": {"servers": {"plain": server}}}}
     (folder / "plain.json").write_text(json.dumps(config))

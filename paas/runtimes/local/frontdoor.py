@@ -13,23 +13,36 @@ from contextlib import suppress
 from typing import Any
 
 from paas.instance import Instance
-from paas.runtimes.local import pages
+from paas.runtimes.local import pages, tls
 from paas.runtimes.local.pages import Page
 from paas.runtimes.local.routes import SLOTS
 
 Json = dict[str, Any]
 
 _RESPONSE_TIMEOUT = "30s"  # Heroku's H12: until the first byte of the answer
-_IDLE = "1s"  # below every app server's keep-alive, else a POST meets a closing connection
+UPSTREAM_IDLE = "100ms"
+"""How long an unused connection to an app is kept.
+
+Below every app server's keep-alive, else a POST meets a closing connection. And short:
+a client that hangs up leaves a connection nobody uses, on which a server that serves
+one at a time (gunicorn's default) waits meanwhile.
+"""
 
 
 def caddy_config(instance: Instance) -> Json:
     """Caddy's whole configuration for `instance`; run `caddy run --config FILE` with it."""
     return {
         "admin": {"listen": f"unix/{instance.caddy_socket}|0600", "config": {"persist": False}},
-        "storage": {"module": "file_system", "root": str(instance.home / "caddy")},
+        "storage": {"module": "file_system", "root": str(instance.caddy_storage)},
         "logging": _logging(instance),
-        "apps": {"http": {"grace_period": "10s", "servers": {"front": _server(instance)}}},
+        "apps": {
+            "http": {
+                "grace_period": "10s",
+                **tls.ports(instance),
+                "servers": {"front": _server(instance)},
+            },
+            **tls.apps(instance),
+        },
     }
 
 
@@ -38,8 +51,10 @@ def _server(instance: Instance) -> Json:
     return {
         "listen": _addresses(instance),
         "automatic_https": {"disable": True},
+        **tls.server(instance),
         "logs": {"default_logger_name": "router"},
         "routes": [
+            *tls.routes(instance, _panel_hosts(instance)),
             {"match": [hosts], "handle": _panel(instance), "terminal": True},
             *_app_routes(instance),
         ],
@@ -49,10 +64,9 @@ def _server(instance: Instance) -> Json:
 
 def _addresses(instance: Instance) -> list[str]:
     bind = f"[{instance.bind}]" if ":" in instance.bind else instance.bind
-    addresses = [f"{bind}:{instance.port}"]
-    if instance.bind == "127.0.0.1" and _has_ipv6():
-        addresses.append(f"[::1]:{instance.port}")
-    return addresses
+    binds = [bind, "[::1]"] if bind == "127.0.0.1" and _has_ipv6() else [bind]
+    ports = [instance.port, instance.tls.port] if instance.tls else [instance.port]
+    return [f"{host}:{port}" for port in ports for host in binds]
 
 
 def _has_ipv6() -> bool:
@@ -89,7 +103,7 @@ def _unix_proxy(path: str) -> Json:
     return {
         "handler": "reverse_proxy",
         "flush_interval": -1,
-        "transport": {"protocol": "http", "keep_alive": {"enabled": True, "idle_timeout": _IDLE}},
+        "transport": {"protocol": "http", "keep_alive": {"enabled": True, "idle_timeout": "1s"}},
         "upstreams": [{"dial": f"unix/{path}"}],
         "load_balancing": {"try_duration": "1s", "try_interval": "50ms"},
     }
@@ -148,7 +162,7 @@ def _balance(instance: Instance) -> list[Json]:
         "handler": "reverse_proxy",
         "transport": {
             "protocol": "http",
-            "keep_alive": {"enabled": True, "idle_timeout": _IDLE},
+            "keep_alive": {"enabled": True, "idle_timeout": UPSTREAM_IDLE},
             "response_header_timeout": _RESPONSE_TIMEOUT,
         },
         "upstreams": [{"dial": f"{{u{i}}}"} for i in slots],
@@ -162,7 +176,7 @@ def _balance(instance: Instance) -> list[Json]:
                 "set": {
                     "X-Request-Id": ["{http.request.uuid}"],
                     "X-Request-Start": ["{time.now.unix_ms}"],
-                    "X-Forwarded-Port": [str(instance.port)],
+                    "X-Forwarded-Port": [tls.port_of_request(instance)],
                 }
             }
         },
@@ -215,12 +229,25 @@ def _log(key: str, value: str) -> Json:
 
 
 def _logging(instance: Instance) -> Json:
-    """Requests of apps go to the router log, without headers: those hold secrets."""
+    """Requests of apps go to the router log, without headers: those hold secrets.
+
+    Caddy encodes a request for every log there is before it asks whether the log
+    wants it, so the default log leaves requests out: a seventh of the door's work.
+    """
     router = "http.log.access.router"
     drop = {"filter": "delete"}
     return {
         "logs": {
-            "default": {"exclude": [router], "level": "WARN"},
+            "default": {
+                "exclude": [router, tls.LOGGER],
+                "level": "WARN",
+                "encoder": {
+                    "format": "filter",
+                    "wrap": {"format": "json"},
+                    "fields": {"request": drop},
+                },
+            },
+            **tls.log(instance),
             "router": {
                 "include": [router],
                 "writer": {

@@ -11,6 +11,7 @@ from paas.runtimes.base import (
     BOOT_TIMEOUT,
     STOP_TIMEOUT,
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     OneOff,
@@ -19,7 +20,7 @@ from paas.runtimes.base import (
     RuntimeFailure,
     Usage,
 )
-from paas.runtimes.local import litter, observing, oneoffs, removal, tending
+from paas.runtimes.local import certificates, litter, observing, oneoffs, removal, tending
 from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.routes import SLOTS
@@ -90,6 +91,9 @@ class LocalRuntime:
                 environment=environment or {},
             )
 
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        return oneoffs.find(self._parts, app_id, name)
+
     def remove(self, app_id: str, token: int) -> None:
         removal.remove(self._parts, app_id, token)
 
@@ -101,6 +105,9 @@ class LocalRuntime:
 
     def routes(self) -> RouteTable:
         return observing.routes(self._parts)
+
+    def certificate(self, host: str) -> Certificate:
+        return certificates.obtain(self._parts.instance, host)
 
     def metrics(self, app_id: str) -> list[Usage]:
         return observing.metrics(self._parts, app_id)
