@@ -157,6 +157,11 @@ class Instance:
     def git_url(self, app: str) -> str:
         return f"{self.origin}/{app}.git"
 
+    def ssh_git_url(self, app: str) -> str:
+        """The user name is a habit; whose key it is decides who pushes."""
+        port = "" if self.ssh_port == 22 else f":{self.ssh_port}"
+        return f"ssh://git@{self.domain}{port}/{app}.git"
+
     def _origin_of(self, host: str) -> str:
         return f"http://{host}" if self.port == 80 else f"http://{host}:{self.port}"
 
