@@ -66,11 +66,7 @@ def find(actor: Actor, name: str) -> SSHKey:
         NotFound: there is none such.
     """
     require_global(actor)
-    own = SSHKey.objects.filter(user=actor.user)
-    try:
-        found = own.filter(id=uuid.UUID(name)).first()
-    except ValueError:
-        found = own.filter(fingerprint=name).first()
+    found = SSHKey.objects.filter(user=actor.user, **_key(name)).first()
     if found is None:
         raise NotFound("Couldn't find that key. Yours are listed by: paas keys")
     return found
@@ -97,3 +93,10 @@ def note_use(fingerprint: str) -> None:
 
 def _record(actor: Actor, verb: str, key: SSHKey) -> None:
     record(verb, actor_id=actor.user.id, actor=str(actor), fingerprint=key.fingerprint)
+
+
+def _key(name: str) -> dict[str, object]:
+    try:
+        return {"id": uuid.UUID(name)}
+    except ValueError:
+        return {"fingerprint": name if name.isprintable() else ""}  # PostgreSQL takes no NUL

@@ -91,15 +91,13 @@ class Done(Schema):
 
 @router.post("/git/keys", response={200: KeyOwnerOut, **ERRORS}, include_in_schema=False)
 def key_owner(request: HttpRequest, body: KeyIn) -> KeyOwnerOut:
-    return KeyOwnerOut(user=str(_holder(body.fingerprint)))
+    return KeyOwnerOut(user=str(_owner(body.fingerprint)))
 
 
 @router.post("/git/access", response={200: AccessOut, **ERRORS}, include_in_schema=False)
 def access(request: HttpRequest, body: AccessIn) -> AccessOut:
     actor = _holder(body.fingerprint) if body.fingerprint else _bearer(body.token)
     granted = pushes.access(actor, body.app, body.service)
-    if body.fingerprint:
-        ssh_keys.note_use(body.fingerprint)
     return AccessOut(
         app_id=granted.app.id,
         app=granted.app.name,
@@ -160,6 +158,13 @@ def _bearer(token: str) -> Actor:
 
 
 def _holder(fingerprint: str) -> Actor:
+    """The owner of a key whose use is noted: the client has proven to hold it."""
+    actor = _owner(fingerprint)
+    ssh_keys.note_use(fingerprint)
+    return actor
+
+
+def _owner(fingerprint: str) -> Actor:
     actor = ssh_keys.actor_for_key(fingerprint)
     if actor is None:
         raise Unauthorized("This SSH key is not known here. Add it: paas keys:add")
