@@ -135,18 +135,21 @@ class SshDoor:
         )
         return shown.stdout.split()[1]
 
+    def command(self, who: str, *options: str) -> list[str]:
+        """`ssh` as `who`, for a command to be added."""
+        return ["ssh", *self.options(who), *options, "git@127.0.0.1"]
+
     def options(self, who: str) -> list[str]:
-        """For `ssh`: this key and this host only, nothing of the machine's own settings."""
+        """This key and this host only, and nothing of the machine's own settings."""
         settings = {
             "IdentityFile": f'"{self.key(who)}"',
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
             "UserKnownHostsFile": f'"{self.known_hosts}"',
             "StrictHostKeyChecking": "yes",
-            "LogLevel": "ERROR",
         }
         pairs = (("-o", f"{name}={value}") for name, value in settings.items())
-        return ["-F", "none", "-p", str(self.port), *(part for pair in pairs for part in pair)]
+        return ["-F", "none", "-o", f"Port={self.port}", *(part for pair in pairs for part in pair)]
 
     def url(self, app: str, who: str) -> str:
         return f"ssh://git@127.0.0.1:{self.port}/{app}.git"
