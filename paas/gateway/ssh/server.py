@@ -17,6 +17,7 @@ from paas.instance import Instance
 _LOGIN_SECONDS = 30
 _SIGN_OF_LIFE = 30  # seconds of silence, then the client is asked; at the fourth it is gone
 _BACKLOG = 128
+_WINDOW = 1024 * 1024  # bytes a channel may send ahead; each costs the gateway several times that
 
 # Curves, and groups of 4096 bits; the first needs a recent OpenSSL and resists quantum computers.
 _KEY_EXCHANGES = (
@@ -67,6 +68,7 @@ async def listen(instance: Instance, services: Services, panel: Panel) -> asyncs
         server_host_keys=[host_key],
         server_version="paas",
         encoding=None,
+        window=_WINDOW,
         line_editor=False,
         allow_pty=False,
         allow_scp=False,
