@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
@@ -17,7 +15,7 @@ from paas.gateway.asgi import Application
 from paas.gateway.panel import Panel
 from paas.gateway.pushes import Places
 from paas.gateway.services import Services, Surroundings
-from paas.gateway.ssh.server import listen as listen_ssh
+from paas.gateway.ssh import server as ssh
 from paas.instance import Instance, make_private
 
 log = logging.getLogger(__name__)
@@ -73,22 +71,10 @@ async def serve(instance: Instance) -> None:
     # uvicorn raises the signal again when it has stopped; that must not kill us.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    async with await hook_server.listen(), _ssh(instance, services, panel):
-        log.info("listening on %s", instance.gateway_socket)
+    async with await hook_server.listen(), ssh.listening(instance, services, panel):
+        log.info("listening on %s and port %d", instance.gateway_socket, instance.ssh_port)
         await Server(services).serve([_listen(instance.gateway_socket)])
-
-
-@contextlib.asynccontextmanager
-async def _ssh(instance: Instance, services: Services, panel: Panel) -> AsyncIterator[None]:
-    """SSH beside HTTP; its pushes, too, get a few seconds to tell their clients how it ended."""
-    acceptor = await listen_ssh(instance, services, panel)
-    log.info("listening on %s:%d", instance.bind, instance.ssh_port)
-    try:
-        yield
-        await services.pushes_over(_LEAVE)
-    finally:
-        acceptor.close()
-        await acceptor.wait_closed()
+        await services.pushes_over(_LEAVE)  # those over SSH: uvicorn does not wait for them
 
 
 def _surroundings(instance: Instance, panel: Panel, hook_server: hooks.HookServer) -> Surroundings:

@@ -90,8 +90,12 @@ def check_ssh_port(instance: Instance) -> str:
     """The SSH server's address, as text.
 
     Raises:
-        LaunchError: as for `check_port`.
+        LaunchError: as for `check_port`, or it is the front door's port.
     """
+    if instance.ssh_port == instance.port:
+        raise LaunchError(
+            f"PAAS_PORT and PAAS_SSH_PORT are both {instance.port}. Choose another for one of them."
+        )
     return _check_free(instance.bind, instance.ssh_port, "PAAS_SSH_PORT")
 
 

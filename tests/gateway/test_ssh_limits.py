@@ -8,6 +8,7 @@ import dataclasses
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import asyncssh
 import pytest
@@ -35,7 +36,7 @@ class House:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[House]:
         panel = Panel(self.instance.web_socket, INTERNAL_TOKEN)
-        async with await server.listen(self.instance, self.services(panel), panel):
+        async with server.listening(self.instance, self.services(panel), panel):
             yield self
 
     def services(self, panel: Panel) -> Services:
@@ -102,11 +103,11 @@ async def _opens(house: House) -> bool:
 
 def test_all_have_a_bounded_number_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_MOST", 2)
-    doors = connection.Doors()
-    assert doors.enter("192.0.2.1") and doors.enter("192.0.2.2")
-    assert not doors.enter("192.0.2.3")
-    doors.leave("192.0.2.1")
-    assert doors.enter("192.0.2.3")
+    doors, (first, second, third) = connection.Doors(), [Mock() for _ in range(3)]
+    assert doors.enter(first, "192.0.2.1") and doors.enter(second, "192.0.2.2")
+    assert not doors.enter(third, "192.0.2.3")
+    doors.leave(first)
+    assert doors.enter(third, "192.0.2.3")
 
 
 def test_one_connection_has_a_bounded_number_of_sessions(
@@ -219,6 +220,21 @@ def test_a_host_key_that_is_missing_or_open_to_others_refuses(
         (moved.keys / SSH_HOST_KEY).chmod(mode)
     panel = Panel(moved.web_socket, INTERNAL_TOKEN)
     with pytest.raises(KeysError, match=SSH_HOST_KEY):
-        asyncio.run(server.listen(moved, house.services(panel), panel))
+        asyncio.run(_open(moved, house.services(panel), panel))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", moved.ssh_port))
+
+
+async def _open(instance: Instance, services: Services, panel: Panel) -> None:
+    async with server.listening(instance, services, panel):
+        pass
+
+
+def test_a_stop_closes_what_is_open(house: House) -> None:
+    async def stop() -> None:
+        async with contextlib.AsyncExitStack() as later:
+            async with house.open():
+                ssh = await later.enter_async_context(house.connect())
+            await asyncio.wait_for(ssh.wait_closed(), PATIENCE)
+
+    asyncio.run(stop())

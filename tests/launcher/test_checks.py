@@ -33,6 +33,11 @@ def test_a_taken_port_names_its_holder_and_the_way_out(
     assert check(taken)
 
 
+def test_one_port_for_both_is_refused(instance: Instance) -> None:
+    with pytest.raises(LaunchError, match="PAAS_SSH_PORT"):
+        checks.check_ssh_port(dataclasses.replace(instance, ssh_port=instance.port))
+
+
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])
 def test_an_old_git_is_refused(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -27,7 +27,8 @@ class SshClient:
         self._writable = asyncio.Event()
         self._writable.set()
         self._last_byte = _now()
-        self._closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.Event()
+        self._closed_in_good_order = False
         self.gone = False
 
     # --- what happens to the channel --------------------------------------
@@ -50,7 +51,8 @@ class SshClient:
     def leave(self, *, in_good_order: bool) -> None:
         """The channel is closed; `in_good_order` if the client closed it, too."""
         self._arrived.put_nowait(BodyError("the client has gone"))
-        self._closed.set_result(in_good_order)
+        self._closed_in_good_order = in_good_order
+        self._closed.set()
         self.drop()
 
     # --- the body ---------------------------------------------------------
@@ -104,9 +106,9 @@ class SshClient:
         self._channel.exit(status)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STALL):
-                return await self._closed
+                await self._closed.wait()
         self._channel.abort()
-        return False
+        return self._closed_in_good_order
 
     def drop(self) -> None:
         self.gone = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 import asyncssh
 
@@ -27,25 +26,31 @@ _TOO_MANY_KEYS = (
 )
 _TOO_MANY = "too many connections; try again soon"
 _DOING_NOTHING = "nothing was asked for"
+_RESTARTING = "the gateway is restarting; try again in a moment"
 
 
 class Doors:
-    """How many connections are open, by address."""
+    """The connections that are open, with their addresses."""
 
     def __init__(self) -> None:
-        self._inside: Counter[str] = Counter()
+        self._inside: dict[asyncssh.SSHServerConnection, str] = {}
 
-    def enter(self, address: str) -> bool:
-        """Count one in, unless there are too many."""
-        if self._inside.total() >= _MOST or self._inside[address] >= _MOST_OF_ADDRESS:
+    def enter(self, connection: asyncssh.SSHServerConnection, address: str) -> bool:
+        """Let a connection in, unless there are too many."""
+        of_address = sum(other == address for other in self._inside.values())
+        if len(self._inside) >= _MOST or of_address >= _MOST_OF_ADDRESS:
             return False
-        self._inside[address] += 1
+        self._inside[connection] = address
         return True
 
-    def leave(self, address: str) -> None:
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+    def leave(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Forget a connection; harmless if it was not let in."""
+        self._inside.pop(connection, None)
+
+    def close(self) -> None:
+        """End what is open."""
+        for connection in list(self._inside):
+            connection.disconnect(asyncssh.DISC_BY_APPLICATION, _RESTARTING)
 
 
 class Connection(asyncssh.SSHServer):
@@ -59,7 +64,6 @@ class Connection(asyncssh.SSHServer):
         self._services, self._panel, self._doors = services, panel, doors
         self._git_url = git_url
         self._connection: asyncssh.SSHServerConnection
-        self._address: str | None = None  # once counted in
         self._refused_keys = 0
         self._offered: Caller | None = None
         self._caller: Caller | None = None
@@ -69,14 +73,11 @@ class Connection(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         address = str((conn.get_extra_info("peername") or ("",))[0])
-        if self._doors.enter(address):
-            self._address = address
-        else:
+        if not self._doors.enter(conn, address):
             conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, _TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._address is not None:
-            self._doors.leave(self._address)
+        self._doors.leave(self._connection)
         if self._idle:
             self._idle.cancel()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import asyncssh
 from asyncssh.kex import get_kex_algs
@@ -49,8 +50,9 @@ _SIGNATURES = (
 )
 
 
-async def listen(instance: Instance, services: Services, panel: Panel) -> asyncssh.SSHAcceptor:
-    """Start to listen on the instance's SSH port.
+@contextlib.asynccontextmanager
+async def listening(instance: Instance, services: Services, panel: Panel) -> AsyncIterator[None]:
+    """Serve on the instance's SSH port while the context lasts.
 
     Raises:
         KeysError: there is no host key, or others can read it.
@@ -60,7 +62,7 @@ async def listen(instance: Instance, services: Services, panel: Panel) -> asyncs
     doors = Doors()
     git_url = instance.ssh_git_url("NAME")
     host_key = asyncssh.import_private_key(keys.read_key(instance, keys.SSH_HOST_KEY) + "\n")
-    return await asyncssh.listen(
+    acceptor = await asyncssh.listen(
         instance.bind,
         instance.ssh_port,
         backlog=_BACKLOG,
@@ -88,6 +90,12 @@ async def listen(instance: Instance, services: Services, panel: Panel) -> asyncs
         signature_algs=list(_SIGNATURES),
         compression_algs=["none"],  # packs are compressed; a client must not make us unpack bombs
     )
+    try:
+        yield
+    finally:
+        acceptor.close()
+        doors.close()
+        await acceptor.wait_closed()
 
 
 def _supported(names: Iterable[str]) -> Iterable[str]:
