@@ -7,6 +7,7 @@ from ninja.operation import Operation
 
 from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
+from apps.accounts.keys_api import router as ssh_keys
 from apps.builds.api import router as builds
 from apps.catalog.api import router as catalog
 from apps.formation.api import router as formation
@@ -44,7 +45,7 @@ api = Api(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (accounts, catalog, builds, releases, formation, domains, cron, logs):
+for router in (accounts, ssh_keys, catalog, builds, releases, formation, domains, cron, logs):
     api.add_router("", router)
 for router in (
     addons,

@@ -204,6 +204,11 @@ class Instance:
     def git_url(self, app: str) -> str:
         return f"{self.origin}/{app}.git"
 
+    def ssh_git_url(self, app: str) -> str:
+        """The user name is a habit; whose key it is decides who pushes."""
+        port = "" if self.ssh_port == 22 else f":{self.ssh_port}"
+        return f"ssh://git@{self.domain}{port}/{app}.git"
+
     def _origin_of(self, host: str) -> str:
         """HTTPS where everybody trusts the certificate; with an internal CA nobody does."""
         if self.tls.mode is TlsMode.AUTO:

@@ -33,6 +33,7 @@ class AppOut(Schema):
     name: str
     owner: UserRef
     git_url: str
+    ssh_git_url: str
     web_url: str
     maintenance: bool
     deploy_branch: str
@@ -111,6 +112,7 @@ def show(app: App) -> AppOut:
         name=app.name,
         owner=UserRef(id=app.owner.id, email=app.owner.email),
         git_url=settings.INSTANCE.git_url(app.name),
+        ssh_git_url=settings.INSTANCE.ssh_git_url(app.name),
         web_url=settings.INSTANCE.app_url(app.name),
         maintenance=app.maintenance,
         deploy_branch=app.deploy_branch,

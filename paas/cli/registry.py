@@ -44,6 +44,7 @@ _MODULES = {
         "authorizations:create",
         "authorizations:revoke",
     ),
+    "keys": ("keys", "keys:add", "keys:remove", "keys:clear"),
     "machine": ("doctor", "backup", "restore"),
     "help": ("help",),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,23 @@ class PanelError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token that somebody sent along."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """The SHA256 fingerprint of an SSH key that somebody has proven to hold."""
+
+    fingerprint: str
+
+
+Login = Token | Key
 
 
 @dataclass(frozen=True)
@@ -73,9 +90,14 @@ class Panel:
     def __init__(self, socket: Path, token: str) -> None:
         self._socket, self._token = socket, token
 
-    async def access(self, app: str, service: str, token: str) -> Access:
-        """Who is `token`, and may they use `service` ("git-upload-pack", …) on `app`?"""
-        body = {"app": app, "service": service, "token": token}
+    async def key_owner(self, key: Key) -> str:
+        """The e-mail address of whoever has added `key`; PanelError with status 401 if nobody."""
+        _, answer = await self._call("keys", asdict(key))
+        return str(answer["user"])
+
+    async def access(self, app: str, service: str, login: Login) -> Access:
+        """Who is `login`, and may they use `service` ("git-upload-pack", …) on `app`?"""
+        body = {"app": app, "service": service, **asdict(login)}
         _, answer = await self._call("access", body)
         return Access(
             app_id=answer["app_id"],

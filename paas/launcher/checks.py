@@ -89,6 +89,19 @@ def check_port(instance: Instance) -> str:
     return f"{plain} and {_check_listening(instance.bind, instance.tls.port, 'PAAS_HTTPS_PORT')}"
 
 
+def check_ssh_port(instance: Instance) -> str:
+    """The SSH server's address, as text.
+
+    Raises:
+        LaunchError: as for `check_port`, or it is the front door's port.
+    """
+    if instance.ssh_port == instance.port:
+        raise LaunchError(
+            f"PAAS_PORT and PAAS_SSH_PORT are both {instance.port}. Choose another for one of them."
+        )
+    return _check_listening(instance.bind, instance.ssh_port, "PAAS_SSH_PORT")
+
+
 def _check_listening(bind: str, port: int, variable: str) -> str:
     address = f"{bind}:{port}"
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
@@ -96,10 +109,10 @@ def _check_listening(bind: str, port: int, variable: str) -> str:
         with socket.create_server((bind, port), family=family):
             return address
     except OSError as error:
-        raise LaunchError(_port_text(port, variable, address, error)) from error
+        raise LaunchError(_port_text(address, port, variable, error)) from error
 
 
-def _port_text(port: int, variable: str, address: str, error: OSError) -> str:
+def _port_text(address: str, port: int, variable: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         who = listener(port) or "another program"
         return (

@@ -64,6 +64,7 @@ def examine(instance: Instance) -> Iterator[Finding]:
     yield _checked("disk", lambda: checks.check_disk(instance))
     if running is None:
         yield _checked("port", lambda: checks.check_port(instance))
+        yield _checked("ssh port", lambda: checks.check_ssh_port(instance))
     yield from _programs()
     yield _pythons()
     yield from _instance(instance, running)

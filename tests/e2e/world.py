@@ -41,6 +41,7 @@ class World:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    ssh_port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
     launcher: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,7 @@ class World:
             "HOME": str(self.folder),
             "PAAS_HOME": str(self.home),
             "PAAS_PORT": str(self.port),
-            "PAAS_SSH_PORT": str(self.port + 1),
+            "PAAS_SSH_PORT": str(self.ssh_port),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_AUTHOR_NAME": "Test",
             "GIT_AUTHOR_EMAIL": "test@example.org",

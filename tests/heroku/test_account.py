@@ -94,7 +94,7 @@ def test_keys(heroku, key, world):
     """Lists the keys, shortened or whole."""
     world.api("POST", "/account/keys", {"public_key": key.read_text()})
     shown = heroku("keys").stdout
-    assert "=== admin@localhost keys" in shown and "ssh-ed25519 AAAAC3Nza" in shown
+    assert "=== me@laptop keys" in shown and "ssh-ed25519 AAAAC3Nza" in shown
     assert key.read_text().strip() in heroku("keys", "--long").stdout
 
 

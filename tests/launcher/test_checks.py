@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,28 @@ from paas.launcher.environment import apps_environment, parts_environment
 from paas.launcher.errors import LaunchError
 
 
-def test_a_taken_port_names_its_holder_and_the_way_out(instance: Instance) -> None:
+@pytest.mark.parametrize(
+    ("field", "check", "variable"),
+    [
+        ("port", checks.check_port, "PAAS_PORT="),
+        ("ssh_port", checks.check_ssh_port, "PAAS_SSH_PORT="),
+    ],
+)
+def test_a_taken_port_names_its_holder_and_the_way_out(
+    instance: Instance, field: str, check: Callable[[Instance], str], variable: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = dataclasses.replace(instance, port=server.getsockname()[1])
+        taken = dataclasses.replace(instance, **{field: server.getsockname()[1]})
         with pytest.raises(LaunchError) as refused:
-            checks.check_port(taken)
+            check(taken)
     assert f"process {os.getpid()}" in str(refused.value)
-    assert "PAAS_PORT=" in str(refused.value)
-    assert checks.check_port(taken)
+    assert variable in str(refused.value)
+    assert check(taken)
+
+
+def test_one_port_for_both_is_refused(instance: Instance) -> None:
+    with pytest.raises(LaunchError, match="PAAS_SSH_PORT"):
+        checks.check_ssh_port(dataclasses.replace(instance, ssh_port=instance.port))
 
 
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])
