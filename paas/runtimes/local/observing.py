@@ -67,7 +67,7 @@ def _status(state: AppState, record: Record, program: Program | None) -> Process
             return _shown(state, record, ProcessState.STARTING, program=program)
         case Phase.DRAINING | Phase.STOPPING:
             return _shown(state, record, ProcessState.STOPPING, program=program)
-        case Phase.ONE_OFF:
+        case Phase.ONE_OFF | Phase.SESSION:
             return _one_off(state, record, program)
         case Phase.ATTACHED:
             alive = is_alive(record.owner)
@@ -96,7 +96,9 @@ def _one_off(state: AppState, record: Record, program: Program | None) -> Proces
         return _shown(state, record, ProcessState.STARTING)
     if program is None or not program.pid:
         return None
-    return _shown(state, record, ProcessState.UP, since=program.started, program=program)
+    waits = record.phase is Phase.SESSION and not record.owner  # for its client
+    now = ProcessState.STARTING if waits else ProcessState.UP
+    return _shown(state, record, now, since=program.started, program=program)
 
 
 def _shown(

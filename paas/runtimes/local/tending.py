@@ -17,7 +17,10 @@ from paas.runtimes.local.supervisor import Program, SupervisorDown
 EXIT_STATUS_SECONDS = 5.0
 """How long the exit status of a detached one-off can be asked for."""
 
-_PASSING = (Phase.STARTING, Phase.DRAINING, Phase.STOPPING, Phase.ONE_OFF, Phase.ATTACHED)
+_PASSING = (
+    *(Phase.STARTING, Phase.DRAINING, Phase.STOPPING),
+    *(Phase.ONE_OFF, Phase.ATTACHED, Phase.SESSION),
+)
 
 
 def tend(parts: Parts) -> bool:
@@ -66,6 +69,8 @@ def _step(parts: Parts, state: AppState, record: Record, programs: dict[str, Pro
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.ONE_OFF if overdue or _has_ended(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
+        case Phase.SESSION if overdue or _is_bereft(record) or _has_ended(state, record, programs):
+            return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.ATTACHED if not is_alive(record.owner):
             parts.processes.clear_files(record.program(state.app_id))
             return state.drop(record.id)
@@ -86,6 +91,11 @@ def _is_drained(record: Record, now: float) -> bool:
     """A request that chose the old route just before the switch may still be on its way."""
     assert record.port is not None
     return now - record.since >= UNLINK_AFTER and not sockets.established([record.port])
+
+
+def _is_bereft(record: Record) -> bool:
+    """Whether the owner of its streams has died, or whoever was about to start it."""
+    return bool(record.owner) and not is_alive(record.owner)
 
 
 def _has_ended(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
