@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_PORT = 8080
 DEFAULT_SSH_PORT = 2222
+DEFAULT_RENDEZVOUS_PORT = 5000
 
 
 class InstanceError(Exception):
@@ -37,6 +40,7 @@ class Instance:
     ssh_port: int
     bind: str
     domain: str
+    rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
 
     # --- what lasts -------------------------------------------------------
     @property
@@ -46,6 +50,11 @@ class Instance:
     @property
     def keys(self) -> Path:
         return self.home / "keys"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients of attach sessions trust; its key is in `keys`."""
+        return self.home / "ca.pem"
 
     @property
     def credentials(self) -> Path:
@@ -146,6 +155,11 @@ class Instance:
         """`scheme://host[:port]` of the panel, without a slash at the end."""
         return self._origin_of(self.domain)
 
+    def listen_addresses(self) -> list[str]:
+        """Where what is open to users listens: `PAAS_BIND`, and ::1 beside 127.0.0.1."""
+        both = self.bind == "127.0.0.1" and _has_ipv6()
+        return [self.bind, "::1"] if both else [self.bind]
+
     def app_host(self, app: str) -> str:
         """The host name the front door routes to `app`."""
         return f"{app}.{self.domain}"
@@ -157,6 +171,10 @@ class Instance:
     def git_url(self, app: str) -> str:
         return f"{self.origin}/{app}.git"
 
+    def rendezvous_url(self, secret: str) -> str:
+        """Where a client attaches to a one-off."""
+        return f"rendezvous://{self.domain}:{self.rendezvous_port}/{secret}"
+
     def _origin_of(self, host: str) -> str:
         return f"http://{host}" if self.port == 80 else f"http://{host}:{self.port}"
 
@@ -164,8 +182,9 @@ class Instance:
 def current(environ: Mapping[str, str] | None = None) -> Instance:
     """The instance that the environment names.
 
-    `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_BIND` (address
-    the front door listens on) and `PAAS_DOMAIN` move it; all have defaults.
+    `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_RENDEZVOUS_PORT`,
+    `PAAS_BIND` (address the front door listens on) and `PAAS_DOMAIN` move it; all
+    have defaults.
 
     Raises:
         InstanceError: a port that is no port.
@@ -179,7 +198,15 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
         ssh_port=_port(env, "PAAS_SSH_PORT", DEFAULT_SSH_PORT),
         bind=env.get("PAAS_BIND") or "127.0.0.1",
         domain=env.get("PAAS_DOMAIN") or "localhost",
+        rendezvous_port=_port(env, "PAAS_RENDEZVOUS_PORT", DEFAULT_RENDEZVOUS_PORT),
     )
+
+
+def _has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 def make_private(path: Path) -> Path:

@@ -18,6 +18,7 @@ from paas.launcher import postgres
 SECRET_KEY = "secret_key"  # noqa: S105 - a file's name
 CONFIG_KEYS = "config_keys"
 INTERNAL_TOKEN = "internal_token"  # noqa: S105 - a file's name
+CA_KEY = "ca_key"
 
 # What the database holds can be read or verified only with these.
 BELONG_TO_DATABASE = (SECRET_KEY, CONFIG_KEYS)
@@ -75,10 +76,26 @@ def _fernet_key() -> str:
     return Fernet.generate_key().decode()
 
 
+def _private_key() -> str:
+    from cryptography.hazmat.primitives import serialization  # as above
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
 _GENERATORS: Mapping[str, Callable[[], str]] = {
     SECRET_KEY: lambda: secrets.token_urlsafe(50),
     CONFIG_KEYS: _fernet_key,
     INTERNAL_TOKEN: lambda: secrets.token_urlsafe(32),
+    CA_KEY: _private_key,
 }
 
 

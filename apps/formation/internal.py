@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.accounts.schemas import ERRORS
 from apps.catalog.models import App
 from apps.formation import pushes
+from apps.formation.run import note_end
 from apps.source.repositories import archive_path
 
 
@@ -69,6 +70,12 @@ class AbandonIn(Schema):
 
 class EndIn(Schema):
     delivered: bool
+
+
+class RunEndIn(Schema):
+    app_id: uuid.UUID
+    name: str
+    status: int | None
 
 
 class Done(Schema):
@@ -127,4 +134,10 @@ def abandon(request: HttpRequest, build: uuid.UUID, body: AbandonIn) -> Done:
 )
 def end(request: HttpRequest, build: uuid.UUID, body: EndIn) -> Done:
     pushes.note_end(pushes.find_push(build), delivered=body.delivered)
+    return Done()
+
+
+@router.post("/runs/ended", response={200: Done, **ERRORS}, include_in_schema=False)
+def run_ended(request: HttpRequest, body: RunEndIn) -> Done:
+    note_end(body.app_id, body.name, body.status)
     return Done()

@@ -17,7 +17,8 @@ _MODULES = {
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
-    "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
+    "run": ("run", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "auth": (
         "auth:whoami",

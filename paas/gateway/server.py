@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
-from paas.gateway import hooks, tree
+from paas.gateway import attaching, hooks, tree
 from paas.gateway.asgi import Application, Surroundings
 from paas.gateway.panel import Panel
 from paas.gateway.pushes import Places
+from paas.gateway.rendezvous import Rendezvous
 from paas.instance import Instance, make_private
 
 log = logging.getLogger(__name__)
@@ -26,10 +28,10 @@ _BACKLOG = 512
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which winds pushes down before it closes connections."""
+    """uvicorn, which winds pushes and sessions down before it closes connections."""
 
-    def __init__(self, application: Application) -> None:
-        self._application = application
+    def __init__(self, application: Application, rendezvous: Rendezvous) -> None:
+        self._application, self._rendezvous = application, rendezvous
         super().__init__(
             uvicorn.Config(
                 application,
@@ -48,7 +50,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._application.wind_down(_MOMENT)
+        await asyncio.gather(self._application.wind_down(_MOMENT), self._rendezvous.close())
         await super().shutdown(sockets)
 
 
@@ -62,13 +64,15 @@ async def serve(instance: Instance) -> None:
     make_private(instance.run)
     tree.remove_leftovers(instance.repositories, instance.sources)
     hook_server = hooks.HookServer(instance.hook_socket)
-    application = Application(_surroundings(instance, hook_server))
+    around = _surroundings(instance, hook_server)
+    application, rendezvous = Application(around), attaching.rendezvous(instance, around.panel)
+    rendezvous.start()
     # uvicorn raises the signal again when it has stopped; that must not kill us.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     async with await hook_server.listen():
         log.info("listening on %s", instance.gateway_socket)
-        await Server(application).serve([_listen(instance.gateway_socket)])
+        await Server(application, rendezvous).serve([_listen(instance.gateway_socket)])
 
 
 def _surroundings(instance: Instance, hook_server: hooks.HookServer) -> Surroundings:

@@ -217,9 +217,7 @@ def _idle(sandbox: Sandbox) -> list[str]:
     return [str(Path(ionice).resolve()), "-c", "3", "-t"] if ionice else []
 
 
-def _order(
-    sandbox: Sandbox, argv: Sequence[str], *, bounded: bool, channel: int | None
-) -> bytes:
+def _order(sandbox: Sandbox, argv: Sequence[str], *, bounded: bool, channel: int | None) -> bytes:
     environment = {"PATH": system_path(), **sandbox.environment}
     order = {
         "argv": list(argv),

@@ -59,7 +59,7 @@ def _limit(order: dict[str, Any]) -> None:
 
 
 def _take_streams(descriptor: int) -> None:
-    """Make a terminal or pipes, hand their far ends over the socket `descriptor`, use the near ones.
+    """Make a terminal or pipes, hand out their far ends over `descriptor`, use the near ones.
 
     They are made in here so that they belong to the app's user and that the
     terminal has a name in the sandbox's own /dev/pts. What is wanted comes as

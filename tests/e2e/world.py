@@ -60,6 +60,7 @@ class World:
             "PAAS_HOME": str(self.home),
             "PAAS_PORT": str(self.port),
             "PAAS_SSH_PORT": str(self.port + 1),
+            "PAAS_RENDEZVOUS_PORT": str(self.port + 2),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_AUTHOR_NAME": "Test",
             "GIT_AUTHOR_EMAIL": "test@example.org",

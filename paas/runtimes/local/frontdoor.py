@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import socket
 from contextlib import suppress
 from typing import Any
 
@@ -48,18 +47,8 @@ def _server(instance: Instance) -> Json:
 
 
 def _addresses(instance: Instance) -> list[str]:
-    bind = f"[{instance.bind}]" if ":" in instance.bind else instance.bind
-    addresses = [f"{bind}:{instance.port}"]
-    if instance.bind == "127.0.0.1" and _has_ipv6():
-        addresses.append(f"[::1]:{instance.port}")
-    return addresses
-
-
-def _has_ipv6() -> bool:
-    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        return True
-    return False
+    hosts = (f"[{one}]" if ":" in one else one for one in instance.listen_addresses())
+    return [f"{host}:{instance.port}" for host in hosts]
 
 
 def _panel_hosts(instance: Instance) -> list[str]:

@@ -56,7 +56,7 @@ class Processes:
         return scratch_folder(self._instance)
 
     def channel(self, program: str) -> Path:
-        """Where an attached one-off waits for its client; short, as addresses of sockets must be."""
+        """Where an attached one-off waits for its client; short, as a socket's address must be."""
         return self._instance.run / "attach" / program.rpartition(".")[2]
 
     def raw_log(self, app_id: str, name: str) -> Path:
