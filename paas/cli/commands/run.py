@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from paas.cli.client import Panel
+from paas.cli.command_line import CommandLine
 from paas.cli.commands import logs
 from paas.cli.console import Progress, say, show_json
 from paas.cli.errors import UsageError
@@ -16,7 +17,6 @@ from paas.cli.options import App, Json, new_group, panel_and_app
 
 commands = new_group()
 
-_OWN_OPTIONS_FIRST = {"allow_interspersed_args": False}  # `-a` after the command is the command's
 Command = Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run.")]
 Size = Annotated[str | None, typer.Option("--size", "-s", help="Its size.")]
 Env = Annotated[
@@ -24,7 +24,7 @@ Env = Annotated[
 ]
 
 
-@commands.command("run", context_settings=_OWN_OPTIONS_FIRST)
+@commands.command("run", cls=CommandLine)
 def run(
     command: Command,
     app: App = None,
@@ -63,7 +63,7 @@ def run(
     raise typer.Exit(status)
 
 
-@commands.command("run:detached", context_settings=_OWN_OPTIONS_FIRST)
+@commands.command("run:detached", cls=CommandLine)
 def run_detached(
     command: Command,
     app: App = None,
