@@ -73,11 +73,11 @@ def attach(parts: Parts, app_id: str, name: str, terminal: Terminal | None) -> L
 
 
 def _claim(parts: Parts, app_id: str, name: str) -> Record:
-    """Become the owner of a one-off that has none."""
+    """Become the owner of a one-off that awaits one."""
     with parts.store.locked(app_id) as slot:
-        for record in slot.state.among(Phase.SESSION):
-            if record.name == name and not record.owner:
-                claimed = replace(record, owner=owner())
+        for record in slot.state.among(Phase.AWAITING):
+            if record.name == name:
+                claimed = replace(record, phase=Phase.SESSION, owner=owner())
                 slot.save(slot.state.put(claimed))
                 return claimed
     raise RuntimeFailure(f"{name} has ended, or somebody is attached to it already.")

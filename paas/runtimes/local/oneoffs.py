@@ -25,7 +25,7 @@ from paas.sandbox.spec import SandboxError
 
 MOST_ONE_OFFS = 10
 """How many one-offs of its users an app may run at once."""
-_OF_USERS = (Phase.ONE_OFF, Phase.SESSION)
+_OF_USERS = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
 _LONGEST_LINE = 64 * 1024
 _POLL = 0.05
 
@@ -157,7 +157,7 @@ def run_attached(
     size: Size,
 ) -> None:
     """The body of `Runtime.run_attached`."""
-    record = _record(parts, spec, command, name, Phase.SESSION, size, timeout)
+    record = _record(parts, spec, command, name, Phase.AWAITING, size, timeout)
     _supervised(parts, spec, record, size, environment)
 
 

@@ -81,7 +81,7 @@ class Processes:
         """
         program = record.program(spec.app_id)
         box = self.box(spec, record, size, extra or {})
-        attached = record.phase is Phase.SESSION
+        attached = record.phase is Phase.AWAITING
         launch.write(
             self._spec_file(program),
             launch.Launch(
@@ -95,7 +95,7 @@ class Processes:
         order = Order(
             spec=self._spec_file(program),
             log=log,
-            restart=record.phase not in (Phase.ONE_OFF, Phase.SESSION),
+            restart=record.phase not in (Phase.ONE_OFF, Phase.AWAITING),
             stop_seconds=HANG_UP_SECONDS if attached else self._stop_timeout,
             size=size,
         )

@@ -44,7 +44,8 @@ def _mark(parts: Parts, app_id: str, token: int) -> None:
             if is_alive(record.owner) and record.pid:
                 sandbox.kill(record.pid)
         going = state.among(
-            *(Phase.STARTING, Phase.LIVE, Phase.DRAINING, Phase.ONE_OFF, Phase.SESSION)
+            *(Phase.STARTING, Phase.LIVE, Phase.DRAINING),
+            *(Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION),
         )
         state = state.put(*(record.enter(Phase.STOPPING) for record in going))
         state = state.drop(*(record.id for record in state.among(Phase.ATTACHED)))

@@ -34,7 +34,8 @@ class Phase(StrEnum):
     STOPPING = "stopping"  # told to stop, or to be told
     ONE_OFF = "one-off"  # of `run`, detached
     ATTACHED = "attached"  # of `run`, a child of `owner`
-    SESSION = "session"  # of `run_attached`; its streams are `owner`'s, once somebody has attached
+    AWAITING = "awaiting"  # of `run_attached`, until its client is there
+    SESSION = "session"  # of `run_attached`; its streams are `owner`'s
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ EXIT_STATUS_SECONDS = 5.0
 
 _PASSING = (
     *(Phase.STARTING, Phase.DRAINING, Phase.STOPPING),
-    *(Phase.ONE_OFF, Phase.ATTACHED, Phase.SESSION),
+    *(Phase.ONE_OFF, Phase.ATTACHED, Phase.AWAITING, Phase.SESSION),
 )
 
 
@@ -67,9 +67,11 @@ def _step(parts: Parts, state: AppState, record: Record, programs: dict[str, Pro
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.STARTING if not is_alive(record.owner):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.ONE_OFF if overdue or _has_ended(state, record, programs):
+        case Phase.ONE_OFF | Phase.AWAITING if overdue or _has_ended(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.SESSION if overdue or _is_bereft(record) or _has_ended(state, record, programs):
+        case Phase.SESSION if (
+            overdue or not is_alive(record.owner) or _is_over(state, record, programs)
+        ):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.ATTACHED if not is_alive(record.owner):
             parts.processes.clear_files(record.program(state.app_id))
@@ -93,14 +95,15 @@ def _is_drained(record: Record, now: float) -> bool:
     return now - record.since >= UNLINK_AFTER and not sockets.established([record.port])
 
 
-def _is_bereft(record: Record) -> bool:
-    """Whether the owner of its streams has died, or whoever was about to start it."""
-    return bool(record.owner) and not is_alive(record.owner)
-
-
 def _has_ended(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
-    """Whether a one-off has, so long ago that whoever waits for it knows its exit status."""
+    """Whether a one-off has ended, or was never started because its owner died."""
+    being_started = record.program(state.app_id) not in programs and is_alive(record.owner)
+    return not being_started and _is_over(state, record, programs)
+
+
+def _is_over(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
+    """Whether it ended so long ago that whoever waits for it knows its exit status."""
     program = programs.get(record.program(state.app_id))
     if program is None:
-        return not is_alive(record.owner)  # else it is just being started
+        return True
     return not program.pid and time.time() - program.ended >= EXIT_STATUS_SECONDS
