@@ -36,6 +36,7 @@ _MOST_SESSIONS = 256
 _RETRY_SECONDS = 5.0  # while the port is taken
 _RENEW_SECONDS = 24 * 3600.0
 _CLOSE_SECONDS = 5.0
+_TCP_ESTABLISHED = 1  # linux/tcp_states.h
 # A network that is cut is noticed within a minute.
 _KEEP_ALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -115,7 +116,8 @@ class Rendezvous:
             _keep_alive(writer)
             writer.write(_HELLO)
             await writer.drain()
-            await self._attend(ticket, _dialect(ticket, reader, writer, framed=framed))
+            client = _dialect(ticket, reader, writer, framed=framed)
+            await self._attend(ticket, client, writer.get_extra_info("socket"))
         except TicketError as error:
             log.warning("a client of %s was refused: %s", _address(writer), error)
         except OSError:
@@ -148,7 +150,7 @@ class Rendezvous:
         finally:
             self._strangers -= 1
 
-    async def _attend(self, ticket: Ticket, client: Dialect) -> None:
+    async def _attend(self, ticket: Ticket, client: Dialect, connection: socket.socket) -> None:
         if len(self._sessions) >= _MOST_SESSIONS:
             await client.notice("Too many are attached at once. Try again later.")
             return
@@ -157,7 +159,7 @@ class Rendezvous:
         except RuntimeFailure as error:
             await client.notice(str(error))
             return
-        session = Session(client, attachment, ticket.name)
+        session = Session(client, attachment, ticket.name, lambda: not _is_established(connection))
         self._sessions.add(session)
         try:
             status = await session.run()
@@ -186,6 +188,11 @@ def _keep_alive(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     for level, option, value in _KEEP_ALIVE:
         connection.setsockopt(level, option, value)
+
+
+def _is_established(connection: socket.socket) -> bool:
+    """Whether the other side has neither closed nor broken it (tcp(7): TCP_INFO's first byte)."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_ESTABLISHED
 
 
 def _address(writer: asyncio.StreamWriter) -> str:

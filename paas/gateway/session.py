@@ -12,6 +12,7 @@ from paas.gateway.dialects import Dialect, EndOfInput
 from paas.runtimes.base import Attachment, RuntimeFailure, Terminal
 
 IDLE_LIMIT = 3600.0  # seconds without a byte either way, Heroku's
+_LOOK_SECONDS = 2.0  # between two looks whether the client is there
 _END_POLL = 0.1
 _LAST_WORDS = 5.0  # seconds a client gets to take them
 
@@ -21,6 +22,8 @@ class Session:
 
     Args:
         name: the process ("run.7"), for texts.
+        has_gone: whether the client has. Reading tells it too, but not while the
+            process takes no input and what the client sent waits unread.
     """
 
     def __init__(
@@ -28,11 +31,12 @@ class Session:
         client: Dialect,
         attachment: Attachment,
         name: str,
+        has_gone: Callable[[], bool],
         *,
         idle_limit: float = IDLE_LIMIT,
     ) -> None:
         self._client, self._attachment, self._name = client, attachment, name
-        self._idle_limit = idle_limit
+        self._has_gone, self._idle_limit = has_gone, idle_limit
         self._last_byte = asyncio.get_running_loop().time()
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -121,19 +125,16 @@ class Session:
         self._last_byte = asyncio.get_running_loop().time()
 
     async def _watch(self) -> None:
-        while True:
+        """Return when the client has gone, or nothing has happened for too long."""
+        while not self._has_gone():
             quiet = asyncio.get_running_loop().time() - self._last_byte
             if quiet >= self._idle_limit:
-                self.end(f"{self._name} was idle for {_duration(self._idle_limit)}: disconnected.")
+                self.end(f"{self._name} was idle for {self._idle_limit / 60:g} minutes: it ends.")
                 return
-            await asyncio.sleep(self._idle_limit - quiet)
+            await asyncio.sleep(min(_LOOK_SECONDS, self._idle_limit - quiet))
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 60 else f"{seconds:g} seconds"

@@ -92,6 +92,16 @@ def check_port(instance: Instance) -> str:
         raise LaunchError(_port_text(instance, address, error)) from error
 
 
+def rendezvous_taken(instance: Instance) -> str | None:
+    """Why `paas run` cannot attach to processes; None if it can. Everything else works anyway."""
+    if (who := listener(instance.rendezvous_port)) is None:
+        return None
+    return (
+        f"Port {instance.rendezvous_port} is taken by {who}, so `paas run` cannot attach to "
+        "processes. Stop it, or choose another port with PAAS_RENDEZVOUS_PORT."
+    )
+
+
 def _port_text(instance: Instance, address: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         who = listener(instance.port) or "another program"

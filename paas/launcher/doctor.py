@@ -64,6 +64,7 @@ def examine(instance: Instance) -> Iterator[Finding]:
     yield _checked("disk", lambda: checks.check_disk(instance))
     if running is None:
         yield _checked("port", lambda: checks.check_port(instance))
+        yield _rendezvous(instance)
     yield from _programs()
     yield _pythons()
     yield from _instance(instance, running)
@@ -92,6 +93,12 @@ def _checked(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, Level.OK, check())
     except LaunchError as error:
         return Finding(name, Level.MISSING, str(error))
+
+
+def _rendezvous(instance: Instance) -> Finding:
+    if taken := checks.rendezvous_taken(instance):
+        return Finding("run", Level.WARNING, taken)
+    return Finding("run", Level.OK, f"port {instance.rendezvous_port} for `paas run`")
 
 
 def _programs() -> Iterator[Finding]:

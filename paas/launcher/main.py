@@ -80,6 +80,8 @@ def _check(instance: Instance) -> None:
     checks.check_isolation()
     checks.check_disk(instance)
     checks.check_port(instance)
+    if taken := checks.rendezvous_taken(instance):
+        _say(taken, error=True)
 
 
 # --- the database -----------------------------------------------------------

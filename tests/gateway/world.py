@@ -19,6 +19,12 @@ from tests.gateway.panel import INTERNAL_TOKEN, TOKEN, App
 PATIENCE = 60.0  # seconds; generous, a bound and no measure
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():

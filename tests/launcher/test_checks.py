@@ -23,6 +23,14 @@ def test_a_taken_port_names_its_holder_and_the_way_out(instance: Instance) -> No
     assert checks.check_port(taken)
 
 
+def test_a_taken_rendezvous_port_is_told(instance: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = dataclasses.replace(instance, rendezvous_port=server.getsockname()[1])
+        said = checks.rendezvous_taken(taken)
+    assert said and f"process {os.getpid()}" in said and "PAAS_RENDEZVOUS_PORT" in said
+    assert checks.rendezvous_taken(taken) is None
+
+
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])
 def test_an_old_git_is_refused(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

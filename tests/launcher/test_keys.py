@@ -7,9 +7,17 @@ import pytest
 from cryptography.fernet import Fernet
 
 from paas.instance import Instance
-from paas.keys import CONFIG_KEYS, INTERNAL_TOKEN, SECRET_KEY, KeysError, ensure_keys, read_key
+from paas.keys import (
+    CA_KEY,
+    CONFIG_KEYS,
+    INTERNAL_TOKEN,
+    SECRET_KEY,
+    KeysError,
+    ensure_keys,
+    read_key,
+)
 
-NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN)
+NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, CA_KEY)
 
 
 def _keys(instance: Instance) -> list[str]:
@@ -18,7 +26,7 @@ def _keys(instance: Instance) -> list[str]:
 
 def test_the_first_run_makes_private_keys(instance: Instance) -> None:
     ensure_keys(instance)
-    assert len(set(_keys(instance))) == 3
+    assert len(set(_keys(instance))) == len(NAMES)
     assert stat.S_IMODE(instance.home.stat().st_mode) == 0o700
     for name in NAMES:
         assert stat.S_IMODE((instance.keys / name).stat().st_mode) == 0o600

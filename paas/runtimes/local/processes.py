@@ -19,7 +19,7 @@ from paas.runtimes.local.supervisor import Order, Supervisor, scratch_folder
 from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
 
 _APP = "/app"
-HANG_UP_SECONDS = 10.0
+HANG_UP_SECONDS = 5.0
 """Between SIGTERM and SIGKILL for an attached one-off: nobody is there to wait for it."""
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 

@@ -69,13 +69,23 @@ def _step(parts: Parts, state: AppState, record: Record, programs: dict[str, Pro
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.ONE_OFF | Phase.AWAITING if overdue or _has_ended(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.SESSION if (
-            overdue or not is_alive(record.owner) or _is_over(state, record, programs)
-        ):
+        case Phase.SESSION if overdue or not is_alive(record.owner):
+            return _end_session(parts, state, record, programs)
+        case Phase.SESSION if _is_over(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.ATTACHED if not is_alive(record.owner):
             parts.processes.clear_files(record.program(state.app_id))
             return state.drop(record.id)
+    return state
+
+
+def _end_session(
+    parts: Parts, state: AppState, record: Record, programs: dict[str, Program]
+) -> AppState:
+    """Stop it and leave it, until whoever holds its streams knows how it ended."""
+    if _is_over(state, record, programs):
+        return _stop(parts, state, record.enter(Phase.STOPPING), programs)
+    parts.supervisor.stop(record.program(state.app_id))
     return state
 
 
