@@ -8,7 +8,6 @@ Whoever has no valid secret is cut off without a word.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
@@ -16,7 +15,7 @@ from collections.abc import Awaitable, Callable
 
 from paas import certificates, frames, tickets
 from paas.gateway.dialects import Dialect, Framed, Raw
-from paas.gateway.session import Session
+from paas.gateway.session import IDLE_LIMIT, Session
 from paas.instance import Instance, InstanceError
 from paas.runtimes.base import Attachment, RuntimeFailure
 from paas.tickets import Ticket, TicketError
@@ -102,7 +101,7 @@ class Rendezvous:
             port=self._instance.rendezvous_port,
             ssl=context,
             ssl_handshake_timeout=_HELLO_SECONDS,
-            ssl_shutdown_timeout=_CLOSE_SECONDS,
+            ssl_shutdown_timeout=IDLE_LIMIT,  # a slow client still gets what was said last
             limit=max(tickets.LONGEST, frames.LARGEST),
         )
 
@@ -120,13 +119,12 @@ class Rendezvous:
             await self._attend(ticket, client, writer.get_extra_info("socket"))
         except TicketError as error:
             log.warning("a client of %s was refused: %s", _address(writer), error)
+            writer.transport.abort()
         except OSError:
-            pass  # it has gone
+            writer.transport.abort()  # it has gone
         finally:
             self._meetings.discard(meeting)
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), _CLOSE_SECONDS)
+            writer.close()  # when all has been sent
 
     async def _admit(self, reader: asyncio.StreamReader) -> tuple[Ticket, bool]:
         """The ticket a client shows, and whether it speaks frames.

@@ -65,10 +65,11 @@ class Session:
     async def _conclude(self, output: asyncio.Task[int]) -> int | None:
         """Say the last words; a client that has gone, or goes now, hears none."""
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
-                if output.done():
+            if output.done():
+                async with asyncio.timeout(self._idle_limit):  # whoever reads slowly may go on
                     return await self._say_status(output)
-                if self._reason.done():
+            if self._reason.done():
+                async with asyncio.timeout(_LAST_WORDS):
                     await self._client.notice(self._reason.result())
         return None
 

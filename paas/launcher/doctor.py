@@ -140,6 +140,9 @@ def _instance(instance: Instance, running: int | None) -> Iterator[Finding]:
     answers = _parts(body)
     if status == 0 or not answers:
         yield Finding("panel", Level.MISSING, f"does not answer: {body[:200]}", _look(instance))
+    if problem := health.attachable(instance):
+        fix = "See who has it, or set PAAS_RENDEZVOUS_PORT. logs/panel/gateway.log says more."
+        yield Finding("run", Level.WARNING, problem, fix)
     for part, answer in answers.items():
         level = Level.OK if answer == "ok" else Level.MISSING
         yield Finding(part, level, answer, "" if answer == "ok" else _look(instance))

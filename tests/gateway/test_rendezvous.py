@@ -182,6 +182,47 @@ def test_output_may_end_long_before_the_process(instance: Instance) -> None:
     framed(story, instance)
 
 
+def test_a_slow_reader_gets_everything(instance: Instance, monkeypatch) -> None:
+    """`paas run 'seq 1000000' | less`: the process has ended long before the last page is read."""
+    narrow = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    monkeypatch.setattr(module, "_KEEP_ALIVE", (*module._KEEP_ALIVE, narrow))
+    monkeypatch.setattr("paas.gateway.session._LAST_WORDS", 0.1)
+    monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.1)
+    size = 300_000
+
+    def read_slowly() -> bytes:
+        trusted = ssl.create_default_context(cafile=str(instance.authority))
+        with socket.socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.connect(("127.0.0.1", instance.rendezvous_port))
+            client = trusted.wrap_socket(plain, server_hostname="localhost")
+            client.sendall(f"{secret()} {frames.WORD}\r\n".encode())
+            read, pause = b"", 0
+            while chunk := client.recv(16_384):
+                read += chunk
+                if len(read) // 50_000 > pause:
+                    pause += 1
+                    time.sleep(0.5)
+            return read
+
+    async def tell() -> None:
+        async with listening(instance) as (world, _):
+            client = asyncio.create_task(asyncio.to_thread(read_slowly))
+            await asyncio.to_thread(say_and_exit, await world.process(), size)
+            found = await client
+            assert found.count(0) >= size
+            assert found.endswith(Frame.of(Kind.EXIT, {"status": 0}).encode())
+
+    asyncio.run(tell())
+
+
+def say_and_exit(process: Process, size: int) -> None:
+    left = memoryview(bytes(size))
+    while left:
+        left = left[os.write(process.says, left) :]
+    process.exit(0)
+
+
 def test_a_client_that_leaves_ends_the_process(instance: Instance) -> None:
     async def story(world, _, __, writer):
         process = await world.process()
