@@ -20,6 +20,7 @@ SECRET_KEY = "secret_key"  # noqa: S105 - a file's name
 CONFIG_KEYS = "config_keys"
 INTERNAL_TOKEN = "internal_token"  # noqa: S105 - a file's name
 SSH_HOST_KEY = "ssh_host_ed25519_key"
+CA_KEY = "ca_key"
 
 # What the database holds can be read or verified only with these.
 BELONG_TO_DATABASE = (SECRET_KEY, CONFIG_KEYS)
@@ -94,11 +95,27 @@ def _fernet_key() -> str:
     return Fernet.generate_key().decode()
 
 
+def _private_key() -> str:
+    from cryptography.hazmat.primitives import serialization  # as above
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
 _GENERATORS: Mapping[str, Callable[[], str]] = {
     SECRET_KEY: lambda: secrets.token_urlsafe(50),
     CONFIG_KEYS: _fernet_key,
     INTERNAL_TOKEN: lambda: secrets.token_urlsafe(32),
     SSH_HOST_KEY: ssh_keys.new_private_key,
+    CA_KEY: _private_key,
 }
 
 

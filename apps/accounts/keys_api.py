@@ -30,7 +30,7 @@ class KeyOut(Schema):
 
 class KeyIn(Schema):
     model_config = example(
-        public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFnn8XsWcKyN5kP8bPsAhQqoV9yZz3qQYt0Yk8bVj1H me"
+        public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFnn8XsWcKyN5kP8bPsAhQqoV9yZz3qQYt0Yk8bVj1"
     )
 
     public_key: str

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Router, Schema, Status
 from pydantic import NonNegativeInt
 
-from apps.accounts.errors import NotFound, Refused
+from apps.accounts.errors import NotFound
 from apps.accounts.policy import Right
 from apps.accounts.schemas import ERRORS, actor_of, example
 from apps.catalog.api import AppOut
@@ -29,7 +29,7 @@ from apps.formation.maintenance import set_maintenance
 from apps.formation.models import Process
 from apps.formation.rename import rename
 from apps.formation.restart import restart
-from apps.formation.run import TIME_TO_LIVE, run_detached
+from apps.formation.run import TIME_TO_LIVE, Order, run_attached, run_detached
 from apps.formation.scale import Update, formation_of, scale
 from apps.formation.spec import process_types
 from apps.formation.stop import stop
@@ -38,8 +38,12 @@ from apps.releases.api import router as releases_router
 from apps.releases.api import show as show_release
 from apps.releases.create import newest_good, variables_of
 from apps.releases.queries import current_release, get_release
+from paas.runtimes.base import Terminal
 
 router = Router(tags=["formation"])
+
+_SIZE_NAMES = {"COLUMNS", "LINES"}
+_MOST_CHARACTERS = 10_000  # in a line of a terminal, or lines of it
 
 
 class AppPatch(Schema):
@@ -99,13 +103,36 @@ class QuantityIn(Schema):
 
 
 class DynoIn(Schema):
+    """A one-off. Attached, it gets a terminal unless `force_no_tty`, and waits for its client.
+
+    `env` is added to the app's config; its COLUMNS and LINES are the size of the terminal.
+    """
+
     model_config = example(command="python manage.py migrate", time_to_live=600)
 
     command: str
-    attach: bool = False
+    attach: bool | None = None
     size: str | None = None
-    type: str | None = None
-    time_to_live: int = TIME_TO_LIVE
+    type: Literal["run"] | None = None
+    env: dict[str, str | int | None] | None = None
+    force_no_tty: bool | None = None
+    time_to_live: int | None = None
+
+    def order(self) -> Order:
+        given = {name: str(value) for name, value in (self.env or {}).items() if value is not None}
+        return Order(
+            command=self.command,
+            size=self.size,
+            environment={name: given[name] for name in given.keys() - _SIZE_NAMES},
+            time_to_live=TIME_TO_LIVE if self.time_to_live is None else self.time_to_live,
+        )
+
+    def terminal(self) -> Terminal | None:
+        if self.force_no_tty:
+            return None
+        columns, lines = ((self.env or {}).get(name) for name in ("COLUMNS", "LINES"))
+        default = Terminal()
+        return Terminal(_extent(columns, default.columns), _extent(lines, default.lines))
 
 
 class DynoRelease(Schema):
@@ -122,7 +149,7 @@ class DynoOut(Schema):
     command: str
     size: str
     release: DynoRelease
-    attach_url: None = None
+    attach_url: str | None = None
     restarts: int = 0
     reason: str = ""
     created_at: datetime
@@ -223,22 +250,31 @@ def list_dynos(request: HttpRequest, app: str) -> list[DynoOut]:
 
 @router.post("/apps/{app}/dynos", operation_id="create_dyno", response={201: DynoOut, **ERRORS})
 def run(request: HttpRequest, app: str, body: DynoIn) -> Status[DynoOut]:
-    """A one-off process, detached: its output goes to the app's log."""
+    """A one-off process; its output goes to the app's log, or to whoever attaches to it."""
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
     if body.attach:
-        raise Refused("Attached one-offs are not offered yet. Use run:detached and the logs.")
-    name, release = run_detached(actor, found, body.command, time_to_live=body.time_to_live)
-    return Status(201, DynoOut(**dynos.starting(found, name, body.command, release)))
+        started = run_attached(actor, found, body.order(), body.terminal())
+    else:
+        started = run_detached(actor, found, body.order())
+    return Status(201, DynoOut(**dynos.starting(found, started)))
 
 
 @router.get("/apps/{app}/dynos/{dyno}", response={200: DynoOut, **ERRORS})
 def show_dyno(request: HttpRequest, app: str, dyno: str) -> DynoOut:
-    """One process, by its name ("web.1") or id."""
-    for one in dynos.of(get_app(actor_of(request), app)):
-        if dyno in (one["name"], str(one["id"])):
-            return DynoOut(**one)
-    raise NotFound(f"Couldn't find that process ({dyno}). `paas ps` lists them.")
+    return DynoOut(**dynos.one(get_app(actor_of(request), app), dyno))
+
+
+@router.post("/apps/{app}/dynos/{dyno}/actions/stop", response={202: Empty, **ERRORS})
+def stop_one(request: HttpRequest, app: str, dyno: str) -> Status[Empty]:
+    """Stop a one-off ("run.3"); any other process is started afresh."""
+    return _stop(request, app, dyno)
+
+
+@router.post("/apps/{app}/formations/{type}/actions/stop", response={202: Empty, **ERRORS})
+def stop_type(request: HttpRequest, app: str, type: str) -> Status[Empty]:  # noqa: A002
+    """All processes of a type are started afresh."""
+    return _stop(request, app, type)
 
 
 @router.delete("/apps/{app}/dynos", response={202: Empty, **ERRORS})
@@ -258,24 +294,6 @@ def restart_type(request: HttpRequest, app: str, type: str) -> Status[Empty]:  #
     return _restart(request, app, type)
 
 
-@router.post("/apps/{app}/dynos/{dyno}/actions/stop", response={202: Empty, **ERRORS})
-def stop_one(request: HttpRequest, app: str, dyno: str) -> Status[Empty]:
-    """Stop one process; one of the formation is replaced by a fresh one."""
-    return _stop(request, app, dyno)
-
-
-@router.post("/apps/{app}/formations/{type}/actions/stop", response={202: Empty, **ERRORS})
-def stop_type(request: HttpRequest, app: str, type: str) -> Status[Empty]:  # noqa: A002
-    """Stop all processes of a type; fresh ones take their place."""
-    return _stop(request, app, type)
-
-
-def _stop(request: HttpRequest, app: str, which: str) -> Status[Empty]:
-    actor = actor_of(request)
-    stop(actor, get_app(actor, app, Right.OPERATE), which)
-    return Status(202, Empty())
-
-
 def _restart(request: HttpRequest, app: str, which: str | None) -> Status[Empty]:
     actor = actor_of(request)
     restart(actor, get_app(actor, app, Right.OPERATE), which)
@@ -291,6 +309,18 @@ def _one_of(app: App, rows: list[Process], name_or_id: str) -> FormationOut:
         if name_or_id in (one.type, str(one.id)):
             return one
     raise NotFound(f"Couldn't find that process type ({name_or_id}). `paas ps:scale` lists them.")
+
+
+def _stop(request: HttpRequest, app: str, which: str) -> Status[Empty]:
+    actor = actor_of(request)
+    stop(actor, get_app(actor, app, Right.OPERATE), which)
+    return Status(202, Empty())
+
+
+def _extent(value: str | int | None, default: int) -> int:
+    """A number of columns or lines that a terminal can have, else `default`."""
+    number = int(str(value)) if str(value).isdecimal() else 0
+    return number if 0 < number <= _MOST_CHARACTERS else default
 
 
 def _formation(app: App, rows: list[Process]) -> list[FormationOut]:

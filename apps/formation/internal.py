@@ -18,6 +18,7 @@ from apps.accounts.policy import Actor
 from apps.accounts.schemas import ERRORS
 from apps.catalog.models import App
 from apps.formation import pushes
+from apps.formation.run import note_end
 from apps.source.repositories import archive_path
 
 
@@ -83,6 +84,12 @@ class AbandonIn(Schema):
 
 class EndIn(Schema):
     delivered: bool
+
+
+class RunEndIn(Schema):
+    app_id: uuid.UUID
+    name: str
+    status: int | None
 
 
 class Done(Schema):
@@ -169,3 +176,9 @@ def _owner(fingerprint: str) -> Actor:
     if actor is None:
         raise Unauthorized("This SSH key is not known here. Add it: paas keys:add")
     return actor
+
+
+@router.post("/runs/ended", response={200: Done, **ERRORS}, include_in_schema=False)
+def run_ended(request: HttpRequest, body: RunEndIn) -> Done:
+    note_end(body.app_id, body.name, body.status)
+    return Done()

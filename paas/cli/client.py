@@ -98,6 +98,17 @@ class Panel:
         with _exchange(url, method, sent, data, TIMEOUT) as response:
             return _decode(response, _origin(url))
 
+    def text(self, *path: str) -> str:
+        """An answer that is no JSON.
+
+        Raises:
+            ApiError, ConnectionCut: as for `request`.
+        """
+        where = self.target.parts
+        url = where._replace(path=where.path + _join(path))
+        with self.stream(url.geturl()) as chunks:
+            return b"".join(chunks).decode()
+
     @contextmanager
     def stream(
         self, url: str, headers: Mapping[str, str] | None = None

@@ -26,7 +26,6 @@ _MODULES = {
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
-    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop", "run:detached"),
     "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
     "domains": (
         "domains",
@@ -36,6 +35,8 @@ _MODULES = {
         "domains:remove",
         "domains:clear",
     ),
+    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
+    "run": ("run", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "auth": (
         "auth:whoami",

@@ -88,7 +88,7 @@ class Panel:
     """
 
     def __init__(self, socket: Path, token: str) -> None:
-        self._socket, self._token = socket, token
+        self._socket, self.token = socket, token
 
     async def key_owner(self, key: Key) -> str:
         """The e-mail address of whoever has added `key`; PanelError with status 401 if nobody."""
@@ -138,10 +138,19 @@ class Panel:
         """The push is over; `delivered` if its client saw how the deploy ended."""
         await self._call(f"pushes/{build_id}/end", {"delivered": delivered})
 
+    async def run_ended(self, app_id: str, name: str, status: int | None) -> None:
+        """A client's session with the one-off `name` is over; `status` if the process ended it."""
+        await self._call("ended", {"app_id": app_id, "name": name, "status": status}, room="runs")
+
     async def _call(
-        self, path: str, body: Mapping[str, object], *, repeatable: bool = True
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        room: str = "git",
+        repeatable: bool = True,
     ) -> tuple[int, dict[str, Any]]:
-        request = unix_http.post(f"/internal/git/{path}", self._token, json.dumps(body).encode())
+        request = unix_http.post(f"/internal/{room}/{path}", self.token, json.dumps(body).encode())
         status, payload = await self._send(request, repeatable=repeatable)
         answer = _decoded(payload)
         if status >= 500 or answer is None:

@@ -1,7 +1,8 @@
-"""One event loop with all that the gateway listens on: git's HTTP and SSH, the hook's socket."""
+"""One event loop with all that the gateway listens on: git by HTTP and SSH, hook, sessions."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,10 +11,11 @@ from pathlib import Path
 import uvicorn
 
 from paas import keys
-from paas.gateway import hooks, tree
+from paas.gateway import attaching, hooks, tree
 from paas.gateway.asgi import Application
 from paas.gateway.panel import Panel
 from paas.gateway.pushes import Places
+from paas.gateway.rendezvous import Rendezvous
 from paas.gateway.services import Services, Surroundings
 from paas.gateway.ssh import server as ssh
 from paas.instance import Instance, make_private
@@ -29,10 +31,10 @@ _BACKLOG = 512
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which winds pushes down before it closes connections."""
+    """uvicorn, which winds pushes and sessions down before it closes connections."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, rendezvous: Rendezvous) -> None:
+        self._services, self._rendezvous = services, rendezvous
         super().__init__(
             uvicorn.Config(
                 Application(services),
@@ -51,7 +53,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._services.wind_down(_MOMENT)
+        await asyncio.gather(self._services.wind_down(_MOMENT), self._rendezvous.close())
         await super().shutdown(sockets)
 
 
@@ -68,12 +70,14 @@ async def serve(instance: Instance) -> None:
     panel = Panel(instance.web_socket, keys.read_key(instance, keys.INTERNAL_TOKEN))
     hook_server = hooks.HookServer(instance.hook_socket)
     services = Services(_surroundings(instance, panel, hook_server))
+    rendezvous = attaching.rendezvous(instance, panel)
+    rendezvous.start()
     # uvicorn raises the signal again when it has stopped; that must not kill us.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     async with await hook_server.listen(), ssh.listening(instance, services, panel):
         log.info("listening on %s and port %d", instance.gateway_socket, instance.ssh_port)
-        await Server(services).serve([_listen(instance.gateway_socket)])
+        await Server(services, rendezvous).serve([_listen(instance.gateway_socket)])
         await services.pushes_over(_LEAVE)  # those over SSH: uvicorn does not wait for them
 
 

@@ -81,6 +81,8 @@ def _check(instance: Instance) -> None:
     checks.check_disk(instance)
     checks.check_port(instance)
     checks.check_ssh_port(instance)
+    if taken := checks.rendezvous_taken(instance):
+        _say(taken, error=True)
 
 
 # --- the database -----------------------------------------------------------

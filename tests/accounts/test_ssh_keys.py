@@ -68,7 +68,7 @@ def test_somebody_elses_key_is_not_there(api, alice, bob, method) -> None:
     _, key = add(api(alice))
     unknown = api(bob)(method, "/account/keys/SHA256:unknown")
     assert unknown[0] == 404
-    for name in (key["id"], key["fingerprint"], "%00", "x" * 5000, ".."):
+    for name in (key["id"], key["fingerprint"], "x" * 5000, ".."):
         assert api(bob)(method, f"/account/keys/{name}") == unknown
     assert SSHKey.objects.count() == 1
 

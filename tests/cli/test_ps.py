@@ -109,4 +109,4 @@ def test_maintenance(paas: Run, panel: FakePanel) -> None:
 def test_stop(paas: Run, panel: FakePanel, which: str, path: str) -> None:
     panel.on(f"POST /apps/hello/{path}/actions/stop", Reply({}, 202))
     done = paas("ps:stop", which, "-a", "hello")
-    assert done.returncode == 0 and f"Stopping {which} dyno" in done.stderr
+    assert done.returncode == 0 and f"Stopping {which} on hello... done" in done.stderr

@@ -42,6 +42,7 @@ class World:
     folder: Path
     port: int = field(default_factory=free_port)
     ssh_port: int = field(default_factory=free_port)
+    rendezvous_port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
     launcher: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +66,7 @@ class World:
             "PAAS_HOME": str(self.home),
             "PAAS_PORT": str(self.port),
             "PAAS_SSH_PORT": str(self.ssh_port),
+            "PAAS_RENDEZVOUS_PORT": str(self.rendezvous_port),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_AUTHOR_NAME": "Test",
             "GIT_AUTHOR_EMAIL": "test@example.org",

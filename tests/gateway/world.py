@@ -22,17 +22,17 @@ from tests.gateway.panel import ALICE, INTERNAL_TOKEN, STRANGER, TOKENS, VIEWER,
 PATIENCE = 60.0  # seconds; generous, a bound and no measure
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_instance(home: Path, run: Path) -> Instance:

@@ -38,6 +38,14 @@ def test_one_port_for_both_is_refused(instance: Instance) -> None:
         checks.check_ssh_port(dataclasses.replace(instance, ssh_port=instance.port))
 
 
+def test_a_taken_rendezvous_port_is_told(instance: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = dataclasses.replace(instance, rendezvous_port=server.getsockname()[1])
+        said = checks.rendezvous_taken(taken)
+    assert said and f"process {os.getpid()}" in said and "PAAS_RENDEZVOUS_PORT" in said
+    assert checks.rendezvous_taken(taken) is None
+
+
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])
 def test_an_old_git_is_refused(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

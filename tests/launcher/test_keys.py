@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 
 from paas.instance import Instance
 from paas.keys import (
+    CA_KEY,
     CONFIG_KEYS,
     INTERNAL_TOKEN,
     SECRET_KEY,
@@ -19,7 +20,7 @@ from paas.keys import (
     ssh_fingerprint,
 )
 
-NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, SSH_HOST_KEY)
+NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, SSH_HOST_KEY, CA_KEY)
 
 
 def _keys(instance: Instance) -> list[str]:

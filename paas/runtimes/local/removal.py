@@ -43,7 +43,10 @@ def _mark(parts: Parts, app_id: str, token: int) -> None:
         for record in state.among(Phase.ATTACHED):
             if is_alive(record.owner) and record.pid:
                 sandbox.kill(record.pid)
-        going = state.among(Phase.STARTING, Phase.LIVE, Phase.DRAINING, Phase.ONE_OFF)
+        going = state.among(
+            *(Phase.STARTING, Phase.LIVE, Phase.DRAINING),
+            *(Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION),
+        )
         state = state.put(*(record.enter(Phase.STOPPING) for record in going))
         state = state.drop(*(record.id for record in state.among(Phase.ATTACHED)))
         slot.save(replace(state, token=token, removed=True))
