@@ -15,7 +15,7 @@ JOBS ?= auto
 export UV_PYTHON_DOWNLOADS = never
 export VIRTUAL_ENV = $(CURDIR)/$(VENV)
 
-.PHONY: help up test lint bench lock
+.PHONY: help up test test-postgres lint bench lock
 
 help:
 	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
@@ -29,6 +29,11 @@ up: $(STAMPS)/runtime
 test: lint
 	$(BIN)/pytest -n $(JOBS) -m "not e2e"
 	$(BIN)/pytest -n 2 --dist loadfile -m e2e
+
+# What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
+test-postgres: $(STAMPS)/dev
+	$(BIN)/python -m tests.postgres -n 2 tests/accounts tests/catalog tests/source tests/builds \
+	  tests/releases tests/formation tests/logs tests/e2e/test_acceptance.py
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
