@@ -15,7 +15,7 @@ JOBS ?= auto
 export UV_PYTHON_DOWNLOADS = never
 export VIRTUAL_ENV = $(CURDIR)/$(VENV)
 
-.PHONY: help up test test-heroku lint bench lock
+.PHONY: help up test test-heroku test-postgres lint bench lock
 
 help:
 	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
@@ -33,6 +33,11 @@ test: lint
 
 test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
 	$(BIN)/pytest -n 2 --dist loadfile tests/heroku
+
+# What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
+test-postgres: $(STAMPS)/dev
+	$(BIN)/python -m tests.postgres -n 2 tests/accounts tests/catalog tests/source tests/builds \
+	  tests/releases tests/formation tests/logs tests/api tests/e2e/test_acceptance.py
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .

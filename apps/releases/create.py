@@ -35,8 +35,9 @@ Compose = Callable[[Release | None], Contents]
 def create_release(app: App, user: User | None, compose: Compose, *, wait: float = WAIT) -> Release:
     """The next release of `app`, `pending`.
 
-    `compose` is called inside the transaction that takes the number, so no
-    change made at the same time is lost. It may raise to give up.
+    The number is chosen before `compose` reads what it starts from: a release
+    made in between takes that number, and we begin again, so no change is
+    lost. `compose` may raise to give up.
 
     Args:
         wait: seconds to wait while another release is unfinished.
@@ -48,8 +49,9 @@ def create_release(app: App, user: User | None, compose: Compose, *, wait: float
     while True:
         try:
             with transaction.atomic():
+                version = _next_version(app)
                 if not unfinished(app):
-                    return _insert(app, user, compose(newest_good(app)))
+                    return _insert(app, user, version, compose(newest_good(app)))
         except IntegrityError:
             pass  # somebody took the number between our look and our write
         if time.monotonic() >= deadline:
@@ -75,11 +77,15 @@ def unfinished(app: App) -> bool:
     return Release.objects.filter(app=app, state__in=UNFINISHED).exists()
 
 
-def _insert(app: App, user: User | None, contents: Contents) -> Release:
+def _next_version(app: App) -> int:
     newest = Release.objects.filter(app=app).aggregate(newest=Max("version"))["newest"] or 0
+    return int(newest) + 1
+
+
+def _insert(app: App, user: User | None, version: int, contents: Contents) -> Release:
     return Release.objects.create(
         app=app,
-        version=newest + 1,
+        version=version,
         build=contents.build,
         config=Config.objects.create(app=app, sealed=seal(contents.variables)),
         user=user,

@@ -41,7 +41,8 @@ async def _received(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), _STALL)
+            async with asyncio.timeout(_STALL):
+                message = await receive()
         except TimeoutError as error:
             raise BodyError("the client sent nothing for too long") from error
         if message["type"] == "http.disconnect":

@@ -6,7 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.bench import crowd, deploys, large_push, machine, memory, switches, throughput
+from tests.bench import (
+    crowd,
+    deploys,
+    large_push,
+    machine,
+    memory,
+    reading,
+    switches,
+    throughput,
+)
 from tests.bench.table import Invalid, Row, Verdict, render
 
 MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -16,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "throughput": throughput.measure,
     "large_push": large_push.measure,
     "crowd": crowd.measure,
+    "reading": reading.measure,
 }
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,72 +12,16 @@ import pytest
 from paas.instance import Instance, current
 from paas.keys import SECRET_KEY, KeysError, ensure_keys
 from paas.launcher.backup import BackupError, backup, restore
-from tests.launcher.conftest import eventually, free_port
+from tests import postgres
 
-PASSWORD = "p/w:@ '%"
-QUOTED = "p%2Fw%3A%40%20%27%25"
-
-
-def _tool(name: str) -> str | None:
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(versions[-1]) if versions else None)
-
-
-pytestmark = pytest.mark.skipif(
-    not all(map(_tool, ("initdb", "postgres", "pg_dump", "pg_restore"))),
-    reason="PostgreSQL is not installed",
-)
-
-
-def _as_server_user(folder: Path) -> dict[str, object]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    user = pwd.getpwnam("nobody")
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": str(folder)}
+pytestmark = pytest.mark.skipif(not postgres.installed(), reason="PostgreSQL is not installed")
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
-    """The URL of a running server, without a database's name."""
-    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
-    who = _as_server_user(folder)
-    secret = folder / "pw"
-    secret.write_text(PASSWORD)
-    secret.chmod(0o644)
-    port = free_port()
-    initdb = [_tool("initdb"), "-D", str(folder / "data"), "-U", "paas", "-A", "scram-sha-256"]
-    subprocess.run([*initdb, f"--pwfile={secret}"], check=True, capture_output=True, **who)  # type: ignore[call-overload]
-    options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
-    postgres = subprocess.Popen(  # type: ignore[call-overload]
-        [_tool("postgres"), "-D", str(folder / "data"), *options], stderr=subprocess.DEVNULL, **who
-    )
-    url = f"postgres://paas:{QUOTED}@127.0.0.1:{port}"
-    try:
-        eventually(lambda: _answers(f"{url}/postgres"), "PostgreSQL answers")
-        yield url
-    finally:
-        postgres.terminate()
-        postgres.wait(60)
-        shutil.rmtree(folder)
-
-
-def _answers(url: str) -> bool:
-    try:
-        psycopg.connect(url).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-@pytest.fixture
-def databases(server: str) -> tuple[str, str]:
+def databases() -> Iterator[tuple[str, str]]:
     """The URLs of two empty databases."""
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        for name in ("old", "new"):
-            connection.execute(f"CREATE DATABASE {name}")
-    return f"{server}/old", f"{server}/new"
+    with postgres.server() as url:
+        yield postgres.make_database(url, "old"), postgres.make_database(url, "new")
 
 
 def test_a_postgres_database_comes_back_with_the_new_homes_paths(

@@ -1,0 +1,60 @@
+"""Lists and pages at 1,000 apps and 20,000 releases, ten readers at once."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from tests.bench.ground import instance
+from tests.bench.table import Invalid, Row, judged
+from tests.e2e.world import CHECKOUT, World
+
+_APPS = 1000
+_RELEASES = 20  # of each app
+_SECONDS = 4.0
+_LIMIT = 50.0  # milliseconds
+_PATHS = ("/apps", "/apps/app-0500", "/apps/app-0500/releases")
+_FLOOR = "/healthz"  # as far into the panel as a request can go without asking for rights
+
+
+def measure() -> Iterator[Row]:
+    """A row for each path."""
+    with instance() as world:
+        seed = [sys.executable, "-m", "tests.bench.seed", str(_APPS), str(_RELEASES)]
+        subprocess.run(seed, cwd=CHECKOUT, env=world.environment, check=True, timeout=300)
+        token = json.loads((world.home / "credentials.json").read_text())["token"]
+        headers = {
+            "Host": f"localhost:{world.port}",
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/vnd.heroku+json; version=3",
+        }
+        floor = _percentile(_read(world, _FLOOR, {"Host": headers["Host"]}))
+        for path in _PATHS:
+            taken = _read(world, path, headers)
+            ours = _percentile(taken)
+            yield Row(
+                f"GET {path}, {_APPS} apps, 10 clients",
+                f"p95 {ours:.0f} ms, {len(taken) / _SECONDS:.0f} req/s",
+                f"≤ {_LIMIT:.0f} ms",
+                f"{_FLOOR}: p95 {floor:.0f} ms",
+                judged(ours <= _LIMIT),
+            )
+
+
+def _percentile(taken: list[float]) -> float:
+    """Milliseconds that 95 of 100 answers kept."""
+    return statistics.quantiles(taken, n=20)[-1] * 1000
+
+
+def _read(world: World, path: str, headers: dict[str, str]) -> list[float]:
+    argv = [sys.executable, "-m", "tests.bench.readers", str(world.port), path, str(_SECONDS)]
+    done = subprocess.run(
+        argv, cwd=CHECKOUT, input=json.dumps(headers), capture_output=True, text=True, timeout=60
+    )
+    if done.returncode != 0:
+        raise Invalid(done.stderr.strip())
+    taken: list[float] = json.loads(done.stdout)
+    return taken
