@@ -15,6 +15,7 @@ from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
 from apps.accounts.errors import Refused
 from apps.builds.api import router as builds
+from apps.catalog.access_api import router as access
 from apps.catalog.api import router as catalog
 from apps.formation.api import router as formation
 from apps.formation.internal import router as internal
@@ -44,7 +45,7 @@ api = NinjaAPI(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (accounts, catalog, builds, releases, formation, logs):
+for router in (accounts, catalog, access, builds, releases, formation, logs):
     api.add_router("", router)
 api.add_router("/internal", internal)
 

@@ -121,7 +121,7 @@ def update_app(request: HttpRequest, app: str, body: AppPatch) -> AppOut:
 @apps_router.delete("/apps/{app}", response={200: AppOut, **ERRORS})
 def destroy_app(request: HttpRequest, app: str) -> AppOut:
     actor = actor_of(request)
-    found = get_app(actor, app, Right.MANAGE)
+    found = get_app(actor, app, Right.OWN)
     shown = show_app(found)
     destroy(actor, found)
     return shown

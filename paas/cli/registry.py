@@ -19,6 +19,7 @@ _MODULES = {
     "logs": ("logs",),
     "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
+    "access": ("access", "access:add", "access:update", "access:remove"),
     "auth": (
         "auth:whoami",
         "auth:token",
