@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts.errors import Conflict, NotFound, Refused
@@ -35,6 +36,12 @@ def find_user(key: str) -> User | None:
         return User.objects.filter(pk=uuid.UUID(key)).first()
     except ValueError:
         return User.objects.filter(email=key.strip().lower()).first()
+
+
+def all_users(actor: Actor) -> QuerySet[User]:
+    """Everybody, by address, for an admin."""
+    require_admin(actor)
+    return User.objects.order_by("email")
 
 
 def get_user(actor: Actor, key: str) -> User:

@@ -11,22 +11,11 @@ from apps.accounts.models import User
 from apps.accounts.policy import Right
 from apps.catalog.models import Collaborator, Invitation
 
+pytestmark = pytest.mark.usefixtures("memory_cache")
+
 PATH = "/apps/hello/collaborators"
 NEW = "new@example.org"
 PASSWORD = "a horse of another colour"
-
-
-@pytest.fixture(autouse=True)
-def _memory_cache(settings):
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "LOCATION": "invitations",
-        }
-    }
-    from django.core.cache import cache
-
-    cache.clear()
 
 
 @pytest.fixture
