@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
@@ -63,7 +64,7 @@ def reset_password(request: HttpRequest, user: str) -> UserMade:
     return UserMade(**show(made.user), password=made.password)
 
 
-def show(user: User) -> dict[str, object]:
+def show(user: User) -> dict[str, Any]:
     """A user as the API gives them to admins."""
     return {
         "id": user.id,

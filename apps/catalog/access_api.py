@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
@@ -204,7 +205,7 @@ def show_issued(issued: invitations.Issued) -> InvitationIssued:
     return InvitationIssued(**_invitation(issued.invitation), token=issued.token, url=issued.url)
 
 
-def _invitation(one: Invitation) -> dict[str, object]:
+def _invitation(one: Invitation) -> dict[str, Any]:
     app = one.app
     return {
         "id": one.id,

@@ -147,7 +147,7 @@ def create_release(request: HttpRequest, app: str, body: RollbackIn) -> Status[R
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
     target = get_release(found, body.release) if body.release else previous_eligible(found)
-    return Status(201, show_release(roll_back(actor, found, target)))
+    return Status(201, show_release(roll_back(actor, found, target), actor))
 
 
 @router.get("/apps/{app}/formation", response={200: list[FormationOut], **ERRORS})
