@@ -124,6 +124,8 @@ def _record(verb: str, actor: Actor, authorization: Authorization, **details: ob
         verb,
         actor_id=actor.user.id,
         actor=str(actor),
+        app_id=None,
+        app="",
         authorization=str(authorization.id),
         **details,
     )

@@ -19,6 +19,7 @@ from apps.accounts.models import Authorization, User
 from apps.accounts.policy import Actor, require_admin, require_global
 from apps.activity.record import record
 
+_LONGEST_EMAIL = 254
 _LOCAL = ["localhost"]  # the first admin's address ends so
 
 
@@ -98,7 +99,7 @@ def checked_email(email: str) -> str:
         EmailValidator(allowlist=_LOCAL)(address)
     except ValidationError:
         raise Refused(f"{email[:254]!r} is no e-mail address.") from None
-    if len(address) > User._meta.get_field("email").max_length:
+    if len(address) > _LONGEST_EMAIL:
         raise Refused("That e-mail address is too long.")
     return address
 
@@ -177,7 +178,9 @@ def reset_password(actor: Actor, user: User) -> Made:
 def revoke_tokens(user: User, *, but: Authorization | None = None) -> None:
     """End all tokens of `user`, `but` one."""
     tokens = Authorization.objects.filter(user=user, revoked_at=None)
-    tokens.exclude(pk=but.pk if but else None).update(revoked_at=timezone.now())
+    if but is not None:
+        tokens = tokens.exclude(pk=but.pk)
+    tokens.update(revoked_at=timezone.now())
 
 
 def delete_user(actor: Actor, user: User) -> None:
@@ -221,4 +224,12 @@ def _taken(email: str) -> str:
 
 
 def _record(actor: Actor, verb: str, user: User, **details: object) -> None:
-    record(verb, actor_id=actor.user.id, actor=str(actor), user=user.email, **details)
+    record(
+        verb,
+        actor_id=actor.user.id,
+        actor=str(actor),
+        app_id=None,
+        app="",
+        user=user.email,
+        **details,
+    )

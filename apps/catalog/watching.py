@@ -90,5 +90,5 @@ def _actor(reader: Reader) -> Actor | None:
         user = User.objects.filter(pk=reader.user, is_active=True).first()
         return Actor(user) if user else None
     usable = Authorization.objects.usable().select_related("user")
-    token = usable.filter(pk=reader.authorization, user=reader.user).first()
+    token = usable.filter(pk=reader.authorization, user_id=reader.user).first()
     return Actor(token.user, frozenset(token.scopes), token) if token else None
