@@ -14,7 +14,6 @@ from apps.accounts.models import SCOPES, Authorization, User, hash_token, new_to
 from apps.accounts.policy import Actor, require_global
 from apps.activity.record import record
 
-
 LONGEST_LIFE = 10 * 365 * 24 * 3600  # seconds; longer is never, which None says
 
 
