@@ -8,8 +8,11 @@ from ninja.operation import Operation
 from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
 from apps.accounts.keys_api import router as ssh_keys
+from apps.accounts.users_api import router as users
 from apps.builds.api import router as builds
+from apps.catalog.access_api import router as access
 from apps.catalog.api import router as catalog
+from apps.catalog.transfers_api import router as transfers
 from apps.formation.api import router as formation
 from apps.formation.cron.api import router as cron
 from apps.formation.domains_api import router as domains
@@ -45,7 +48,20 @@ api = Api(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (accounts, ssh_keys, catalog, builds, releases, formation, domains, cron, logs):
+for router in (
+    accounts,
+    users,
+    ssh_keys,
+    catalog,
+    access,
+    transfers,
+    builds,
+    releases,
+    formation,
+    domains,
+    cron,
+    logs,
+):
     api.add_router("", router)
 for router in (
     addons,

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
 from apps.accounts.errors import NotFound
+from apps.accounts.policy import require_read
 from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
 from apps.catalog.manage import create_app
@@ -68,7 +69,9 @@ def list_apps(
     request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
 ) -> Status[list[AppOut]]:
     """All apps one may see; for an admin that is every app."""
-    return _page(response, range_, App.objects.visible_to(actor_of(request)))
+    actor = actor_of(request)
+    require_read(actor)
+    return _page(response, range_, App.objects.visible_to(actor))
 
 
 @router.get("/users/{user}/apps", response={200: list[AppOut], 206: list[AppOut], **ERRORS})
@@ -77,6 +80,7 @@ def list_apps_of(
 ) -> Status[list[AppOut]]:
     """The apps one owns or works on. `user` is one's own id or e-mail address, or `~`."""
     actor = actor_of(request)
+    require_read(actor)
     if user not in ("~", str(actor.user.id), actor.user.email):
         raise NotFound("Couldn't find that user.")
     return _page(response, range_, App.objects.of_user(actor))

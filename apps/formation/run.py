@@ -133,7 +133,7 @@ def note_end(app_id: uuid.UUID, name: str, status: int | None) -> None:
 def _prepare(actor: Actor, app: App, order: Order) -> _Ready:
     """Ask for the rights, and check all that can be checked before something starts."""
     require(actor, Right.OPERATE, app)
-    require_secrets(actor)  # it can print the app's config
+    require_secrets(actor, write=True)  # a command can print the config vars it gets
     release = current_release(app)
     if release is None or release.build is None:
         raise Refused(f"{app.name} has no code yet. Push it first: git push paas main")

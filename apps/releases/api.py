@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
-from apps.accounts.policy import Right, require_secrets
+from apps.accounts.policy import Actor, Right, require_secrets
 from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.api import output_url
@@ -60,11 +60,12 @@ def list_releases(
     request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
 ) -> Status[list[ReleaseOut]]:
     """Newest first, unless the range says otherwise."""
+    actor = actor_of(request)
     return page(
         response,
         range_,
-        releases_of(get_app(actor_of(request), app)),
-        show,
+        releases_of(get_app(actor, app)),
+        lambda release: show(release, actor),
         by={"version": "version", "id": "id"},
         default=Range("version", descending=True),
     )
@@ -73,7 +74,8 @@ def list_releases(
 @router.get("/apps/{app}/releases/{release}", response={200: ReleaseOut, **ERRORS})
 def show_release(request: HttpRequest, app: str, release: str) -> ReleaseOut:
     """One release by id, version ("7", "v7") or "latest"."""
-    return show(get_release(get_app(actor_of(request), app), release))
+    actor = actor_of(request)
+    return show(get_release(get_app(actor, app), release), actor)
 
 
 @router.get(
@@ -101,8 +103,8 @@ def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[st
     return variables_of(get_release(found, release))
 
 
-def show(release: Release) -> ReleaseOut:
-    """A release as the API gives it."""
+def show(release: Release, actor: Actor) -> ReleaseOut:
+    """A release as the API gives it to `actor`."""
     build: Build | None = release.build
     user = release.user
     return ReleaseOut(
@@ -114,7 +116,7 @@ def show(release: Release) -> ReleaseOut:
         state=release.state,
         current=release.current,
         eligible_for_rollback=is_eligible(release),
-        output_stream_url=output_url("release-output", "release", release.id),
+        output_stream_url=output_url("release-output", "release", release.id, actor),
         slug=SlugRef(id=build.id) if build else None,
         commit=build.commit if build else None,
         user=UserRef(id=user.id, email=user.email) if user else None,

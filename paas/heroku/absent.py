@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from ninja import Schema
 
 from apps.accounts.errors import NotFound, Refused
+from apps.accounts.policy import require_read
 from apps.accounts.schemas import actor_of
 from apps.catalog.queries import get_app
 
@@ -24,9 +25,9 @@ class Absent(Schema):
     name: str
 
 
-def none_of(request: HttpRequest, app: str) -> list[Absent]:
-    """The empty list, for an app that the caller may see."""
-    get_app(actor_of(request), app)
+def none_of(request: HttpRequest, app: str | None = None) -> list[Absent]:
+    """The empty list: of an app that the caller may see, or of all."""
+    _look(request, app)
     return []
 
 
@@ -35,8 +36,7 @@ def missing(request: HttpRequest, noun: str, app: str | None = None) -> NoReturn
     Raises:
         NotFound: there is no such app, or else no such thing.
     """
-    if app is not None:
-        get_app(actor_of(request), app)
+    _look(request, app)
     raise NotFound(f"Couldn't find that {noun}.")
 
 
@@ -46,6 +46,13 @@ def refuse(request: HttpRequest, instead: str, app: str | None = None) -> NoRetu
         NotFound: there is no such app.
         Refused: with `instead`, what to do.
     """
-    if app is not None:
-        get_app(actor_of(request), app)
+    _look(request, app)
     raise Refused(instead)
+
+
+def _look(request: HttpRequest, app: str | None) -> None:
+    """Let pass whoever may look at anything, and at `app` if one is named."""
+    actor = actor_of(request)
+    require_read(actor)
+    if app is not None:
+        get_app(actor, app)

@@ -20,7 +20,7 @@ _INSTEAD = (
 
 @router.get("/addons", response={200: list[Absent], **ERRORS})
 def list_addons(request: HttpRequest) -> list[Absent]:
-    return []
+    return none_of(request)
 
 
 @router.get("/addons/{addon}", response=ERRORS)
@@ -30,7 +30,7 @@ def show_addon(request: HttpRequest, addon: str) -> NoReturn:
 
 @router.get("/addon-attachments", response={200: list[Absent], **ERRORS})
 def list_addon_attachments(request: HttpRequest) -> list[Absent]:
-    return []
+    return none_of(request)
 
 
 @router.post("/addon-attachments", response=ERRORS)

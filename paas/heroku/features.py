@@ -17,7 +17,7 @@ _INSTEAD = "paas has no features to switch."
 
 @router.get("/account/features", response={200: list[Absent], **ERRORS})
 def list_account_features(request: HttpRequest) -> list[Absent]:
-    return []
+    return none_of(request)
 
 
 @router.get("/account/features/{feature}", response=ERRORS)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Router
 
 from apps.accounts.schemas import ERRORS
-from paas.heroku.absent import Absent, missing, refuse
+from paas.heroku.absent import Absent, missing, none_of, refuse
 
 router = Router(tags=["pipelines"])
 
@@ -17,7 +17,7 @@ _INSTEAD = "paas has no pipelines yet. Make an app for each stage and push to ea
 
 @router.get("/pipelines", response={200: list[Absent], **ERRORS})
 def list_pipelines(request: HttpRequest) -> list[Absent]:
-    return []
+    return none_of(request)
 
 
 @router.post("/pipelines", response=ERRORS)
