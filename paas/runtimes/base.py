@@ -130,6 +130,8 @@ class AppSpec:
     `app_number` is unique per app and never re-used: runtimes that need a
     uid derive it from this. `environment` is what every process gets (config
     vars and the plan's variables); the runtime adds PORT, DYNO, HOME, PATH.
+    `hosts` and `maintenance` hold unless `route` was told newer ones meanwhile:
+    `routing` grows with each change of the two.
     """
 
     app_id: str
@@ -141,6 +143,7 @@ class AppSpec:
     processes: tuple[ProcessSpec, ...]
     hosts: tuple[str, ...]
     maintenance: bool = False
+    routing: int = 0
 
 
 # --- what apply tells -----------------------------------------------------
@@ -262,6 +265,17 @@ class Runtime(Protocol):
             StaleToken: a higher token has been seen for this app.
             NotHealthy: a new process failed; it has been discarded.
             LimitExceeded: the spec asks for too much.
+        """
+        ...
+
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        """Lead these hosts, and no others, to what serves the app now; takes effect at once.
+
+        It needs no token, so it does not wait for an `apply` that is going on;
+        of two calls the one with the higher `routing` holds, whichever comes
+        last. An app that nothing was applied of has no routes yet: nothing is done.
         """
         ...
 

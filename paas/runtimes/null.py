@@ -72,7 +72,7 @@ class _Process:
 @dataclass
 class _App:
     token: int = 0
-    spec: AppSpec | None = None
+    spec: AppSpec | None = None  # with the routing that holds
     live: dict[str, _Process] = field(default_factory=dict)
 
 
@@ -106,13 +106,21 @@ class NullRuntime:
         with self._lock:
             if self._apps.get(spec.app_id) is not app or app.token != token:
                 raise StaleToken(f"a newer change of {spec.name} has begun")
-            app.spec = spec
+            app.spec = _with_newest_routing(spec, app.spec)
             for name, process in new.items():
                 status = replace(process.status, release=spec.release)
                 app.live[name] = replace(process, status=status)
             for name in app.live.keys() - new.keys():
                 del app.live[name]
         yield Switched()
+
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        with self._lock:
+            app = self._apps.get(app_id)
+            if app is not None and app.spec is not None and routing >= app.spec.routing:
+                app.spec = replace(app.spec, hosts=hosts, maintenance=maintenance, routing=routing)
 
     def tend(self) -> bool:
         return False
@@ -180,6 +188,12 @@ class NullRuntime:
             size=process.size.name,
         )
         return _Process(one.mark, status)
+
+
+def _with_newest_routing(spec: AppSpec, before: AppSpec | None) -> AppSpec:
+    if before is None or spec.routing >= before.routing:
+        return spec
+    return replace(spec, hosts=before.hosts, maintenance=before.maintenance, routing=before.routing)
 
 
 def _wanted(spec: AppSpec) -> Iterator[_Wanted]:

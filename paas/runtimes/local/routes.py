@@ -60,6 +60,10 @@ class Routes:
                 old.unlink(missing_ok=True)
         return tidy
 
+    def known(self) -> set[str]:
+        """All hosts that lead somewhere."""
+        return {path.name for path in self._hosts.iterdir()} if self._hosts.is_dir() else set()
+
     def remove(self, hosts: Iterable[str]) -> None:
         """Forget these hosts: they answer that there is no such app."""
         for host in hosts:

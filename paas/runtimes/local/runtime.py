@@ -53,6 +53,12 @@ class LocalRuntime:
         with _fit_for_the_user():
             yield from Deployment(self._parts, spec, token).steps()
 
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        with _fit_for_the_user():
+            self._parts.route(app_id, hosts, maintenance=maintenance, routing=routing)
+
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_EVERY
