@@ -18,6 +18,14 @@ _MODULES = {
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
     "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "domains": (
+        "domains",
+        "domains:add",
+        "domains:info",
+        "domains:wait",
+        "domains:remove",
+        "domains:clear",
+    ),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "auth": (
         "auth:whoami",
