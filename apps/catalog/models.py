@@ -105,7 +105,6 @@ class AcmStatus(models.TextChoices):
     NONE = "", "no certificates here"
     PENDING = "pending", "not looked at yet"
     FAILING = "failing", "something is in the way"
-    VERIFIED = "verified", "leads here, its certificate comes with the first visit"
     ISSUED = "cert issued", "has its certificate"
 
 
@@ -124,6 +123,7 @@ class Domain(models.Model):
     )
     acm_status = models.CharField(max_length=20, blank=True, choices=AcmStatus.choices)
     acm_status_reason = models.CharField(max_length=500, blank=True)
+    acm_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

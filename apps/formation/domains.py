@@ -15,9 +15,10 @@ from apps.accounts.errors import Conflict, NotFound, Refused
 from apps.accounts.policy import Actor, Right, require
 from apps.catalog import hostnames
 from apps.catalog.manage import record_app
-from apps.catalog.models import App, Domain
+from apps.catalog.models import AcmStatus, App, Domain
 from apps.formation.events import tell_api
 from apps.formation.helm import want_change
+from apps.formation.queue import enqueue
 from apps.formation.routing import reroute
 from paas import faults
 
@@ -34,7 +35,8 @@ def add_domain(actor: Actor, app: App, hostname: str) -> Domain:
     hostnames.refuse_ours(name, domain=instance.domain)
     try:
         with transaction.atomic():
-            domain = Domain.objects.create(app=app, hostname=name)
+            status = AcmStatus.PENDING if instance.tls else AcmStatus.NONE
+            domain = Domain.objects.create(app=app, hostname=name, acm_status=status)
             want_change(app)
             record_app(actor, "domain.create", app, hostname=name)
     except IntegrityError:
@@ -42,6 +44,7 @@ def add_domain(actor: Actor, app: App, hostname: str) -> Domain:
     faults.point("domain.added")
     tell_api(app, f"Add domain {name} by user {actor}")
     reroute(app)
+    enqueue("certificate", domain.id)
     return domain
 
 

@@ -107,6 +107,7 @@ def _show_own(app: App) -> DomainOut:
 def _show(app: App, domains: list[Domain]) -> list[DomainOut]:
     routed = get_runtime().routes().hosts if domains else {}
     live = bool(domains) and current_release(app) is not None
+    tls = bool(settings.INSTANCE.tls)
     return [
         DomainOut(
             id=domain.id,
@@ -115,8 +116,8 @@ def _show(app: App, domains: list[Domain]) -> list[DomainOut]:
             kind="custom",
             cname=settings.INSTANCE.app_host(app.name),
             status=_status(live, routed.get(domain.hostname) == str(app.id)),
-            acm_status=domain.acm_status or None,
-            acm_status_reason=domain.acm_status_reason or None,
+            acm_status=(tls and domain.acm_status) or None,
+            acm_status_reason=(tls and domain.acm_status_reason) or None,
             created_at=domain.created_at,
             updated_at=domain.updated_at,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from apps.formation.certificates import look_at, look_at_due
 from apps.formation.change import roll_out_change
 from apps.formation.deploy import deploy
 from apps.formation.destroy import remove
@@ -34,6 +35,16 @@ def reconcile_all_task() -> None:
 @shared_task(name="formation.remove")
 def remove_task(app_id: str) -> None:
     remove(app_id)
+
+
+@shared_task(name="formation.certificate")
+def certificate_task(domain_id: str) -> None:
+    look_at(domain_id)
+
+
+@shared_task(name="formation.certificates")
+def certificates_task() -> None:
+    look_at_due()
 
 
 @shared_task(name="formation.retention")

@@ -226,6 +226,14 @@ class RouteTable:
     ports: Mapping[int, str]
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """What is known of a host's certificate: `expires` if there is one, `problem` if not."""
+
+    expires: datetime | None = None
+    problem: str = ""
+
+
 class OneOff(Protocol):
     """A process of `run`: the release phase, postdeploy, `paas run:detached`."""
 
@@ -316,6 +324,10 @@ class Runtime(Protocol):
     def log_sources(self) -> list[LogSource]: ...
 
     def routes(self) -> RouteTable: ...
+
+    def certificate(self, host: str) -> Certificate:
+        """Ask for the certificate of a routed host that has none; may take half a minute."""
+        ...
 
     def metrics(self, app_id: str) -> list[Usage]: ...
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from paas.runtimes.base import (
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     NotHealthy,
@@ -85,6 +86,7 @@ class NullRuntime:
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         self.outcomes = dict(outcomes or {})
+        self.certificates: dict[str, Certificate] = {}
         self._apps: dict[str, _App] = {}
         self._lock = threading.Lock()
 
@@ -164,6 +166,9 @@ class NullRuntime:
         with self._lock:
             specs = [app.spec for app in self._apps.values() if app.spec is not None]
         return RouteTable({host: spec.app_id for spec in specs for host in spec.hosts}, {})
+
+    def certificate(self, host: str) -> Certificate:
+        return self.certificates.get(host, Certificate(problem="nobody gives certificates here"))
 
     def metrics(self, app_id: str) -> list[Usage]:
         return [Usage(status.name, 0, 0.0) for status in self.observe(app_id)]

@@ -11,6 +11,7 @@ from paas.runtimes.base import (
     BOOT_TIMEOUT,
     STOP_TIMEOUT,
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     OneOff,
@@ -19,7 +20,7 @@ from paas.runtimes.base import (
     RuntimeFailure,
     Usage,
 )
-from paas.runtimes.local import litter, observing, oneoffs, removal, tending
+from paas.runtimes.local import certificates, litter, observing, oneoffs, removal, tending
 from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.routes import SLOTS
@@ -101,6 +102,9 @@ class LocalRuntime:
 
     def routes(self) -> RouteTable:
         return observing.routes(self._parts)
+
+    def certificate(self, host: str) -> Certificate:
+        return certificates.obtain(self._parts.instance, host)
 
     def metrics(self, app_id: str) -> list[Usage]:
         return observing.metrics(self._parts, app_id)
