@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 
 import idna
 
@@ -25,24 +24,23 @@ def normalize(text: str) -> str:
         ascii_name = idna.encode(name, uts46=True).decode() if not name.isascii() else name.lower()
     except idna.IDNAError as error:
         raise Refused(f"{text!r} is no host name: {error}.") from None
-    if not HOST_NAME.matches(ascii_name) or len(ascii_name) > _LONGEST:
+    if not HOST_NAME.matches(ascii_name):
         raise Refused(f"{text!r} is no host name. {HOST_NAME.rule}")
     if ascii_name.rpartition(".")[2].isdecimal():
         raise Refused(f"{text!r} is no host name: its last part cannot be a number.")
     return ascii_name
 
 
-def refuse_ours(name: str, *, domain: str, hosts: Iterable[str] = ()) -> None:
+def refuse_ours(name: str, *, domain: str) -> None:
     """Keep what belongs to the instance out of anybody's hands.
 
     Args:
         domain: the instance's; the panel answers there, and apps below it.
-        hosts: other names at which the panel answers.
 
     Raises:
         Refused: `name` is one of these.
     """
-    for own in {domain, "localhost", *hosts}:
+    for own in {domain, "localhost"}:
         if name == own or name.endswith(f".{own}"):
             raise Refused(
                 f"{name} belongs to this server: names below {own} are given to apps by their "
@@ -51,6 +49,8 @@ def refuse_ours(name: str, *, domain: str, hosts: Iterable[str] = ()) -> None:
 
 
 def _refuse_what_is_no_name(name: str) -> None:
+    if len(name) > _LONGEST:
+        raise Refused(f"A host name has {_LONGEST} characters at most.")
     if "/" in name:
         raise Refused(f"{name!r} is an address. Give the host name alone, as in www.example.com.")
     if name.startswith("*."):

@@ -135,6 +135,22 @@ class Contract:
         assert after["worker.1"] == before["worker.1"]
         assert after["worker.2"].since > before["worker.2"].since
 
+    def test_routes_move_while_an_apply_goes_on(self, runtime: Runtime, case: Case) -> None:
+        spec, (own, *_) = replace(case.spec, routing=1), case.spec.hosts
+        finish(runtime.apply(spec, 1))
+        older = up_to_ready(runtime.apply(replace(spec, release=2), 2))
+        new = (own, f"www.{own}")
+        runtime.route(spec.app_id, new, maintenance=False, routing=2)
+        runtime.route(spec.app_id, (own, f"old.{own}"), maintenance=False, routing=1)
+        finish(older)
+        hosts = runtime.routes().hosts
+        assert {host for host, app in hosts.items() if app == spec.app_id} == set(new)
+
+    def test_an_app_that_is_not_there_has_no_routes(self, runtime: Runtime, case: Case) -> None:
+        runtime.route(case.spec.app_id, case.spec.hosts, maintenance=False, routing=1)
+        assert case.spec.hosts[0] not in runtime.routes().hosts
+        assert case.spec.app_id not in runtime.apps()
+
     def test_a_one_off_ends_with_its_status(self, runtime: Runtime, case: Case) -> None:
         one_off = runtime.run(case.spec, case.printing, name="release.1")
         assert list(one_off.lines()) == ["one", "two"]
