@@ -18,6 +18,7 @@ _MODULES = {
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
     "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
     "domains": (
         "domains",
         "domains:add",

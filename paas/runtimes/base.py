@@ -313,6 +313,13 @@ class Runtime(Protocol):
         """
         ...
 
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        """A detached one-off that runs or has just ended; None when nothing is known of it.
+
+        Its `lines` are not told again.
+        """
+        ...
+
     def remove(self, app_id: str, token: int) -> None:
         """Stop and delete everything of an app; harmless when nothing is there."""
         ...

@@ -87,6 +87,7 @@ class NullRuntime:
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         self.outcomes = dict(outcomes or {})
         self.certificates: dict[str, Certificate] = {}
+        self.one_offs: dict[tuple[str, str], NullOneOff] = {}  # detached
         self._apps: dict[str, _App] = {}
         self._lock = threading.Lock()
 
@@ -146,7 +147,14 @@ class NullRuntime:
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> NullOneOff:
-        return NullOneOff(name, self.outcomes.get(command, Outcome()))
+        one_off = NullOneOff(name, self.outcomes.get(command, Outcome()))
+        if detached:
+            with self._lock:
+                self.one_offs[spec.app_id, name] = one_off
+        return one_off
+
+    def find_one_off(self, app_id: str, name: str) -> NullOneOff | None:
+        return self.one_offs.get((app_id, name))
 
     def remove(self, app_id: str, token: int) -> None:
         with self._lock:

@@ -60,9 +60,11 @@ class Routes:
                 old.unlink(missing_ok=True)
         return tidy
 
-    def known(self) -> set[str]:
+    def known(self) -> frozenset[str]:
         """All hosts that lead somewhere."""
-        return {path.name for path in self._hosts.iterdir()} if self._hosts.is_dir() else set()
+        if not self._hosts.is_dir():
+            return frozenset()
+        return frozenset(path.name for path in self._hosts.iterdir())
 
     def remove(self, hosts: Iterable[str]) -> None:
         """Forget these hosts: they answer that there is no such app."""

@@ -91,6 +91,9 @@ class LocalRuntime:
                 environment=environment or {},
             )
 
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        return oneoffs.find(self._parts, app_id, name)
+
     def remove(self, app_id: str, token: int) -> None:
         removal.remove(self._parts, app_id, token)
 
