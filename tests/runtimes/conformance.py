@@ -163,6 +163,13 @@ class Contract:
         assert one_off.wait() == 3
         one_off.stop()
 
+    def test_a_detached_one_off_is_found_by_its_name(self, runtime: Runtime, case: Case) -> None:
+        runtime.run(case.spec, case.printing, name="cron.1", detached=True, timeout=60)
+        found = runtime.find_one_off(case.spec.app_id, "cron.1")
+        assert found is not None and found.wait(30) == 3
+        assert runtime.find_one_off(case.spec.app_id, "cron.2") is None
+        assert runtime.find_one_off("no-such-app", "cron.1") is None
+
     def test_removes(self, runtime: Runtime, case: Case) -> None:
         finish(runtime.apply(case.spec, 1))
         runtime.remove(case.spec.app_id, 2)
