@@ -7,6 +7,7 @@ and whoever adds a taken one is not told whose it is.
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -73,7 +74,8 @@ def get_domain(app: App, hostname_or_id: str) -> Domain:
     Raises:
         NotFound: the app has no such domain.
     """
-    found = app.domains.filter(**_key(hostname_or_id)).first()
+    key = _key(hostname_or_id)
+    found = app.domains.filter(**key).first() if key else None
     if found is None:
         raise NotFound(
             f"Couldn't find that domain name ({hostname_or_id}). `paas domains` lists "
@@ -95,14 +97,12 @@ def _remove(actor: Actor, app: App, domains: list[Domain]) -> None:
 
 
 def _key(hostname_or_id: str) -> dict[str, object]:
-    try:
+    """Empty for what cannot be either."""
+    with suppress(ValueError):
         return {"id": uuid.UUID(hostname_or_id)}
-    except ValueError:
-        pass
-    try:
+    with suppress(Refused):
         return {"hostname": hostnames.normalize(hostname_or_id)}
-    except Refused:
-        return {"hostname": hostname_or_id}
+    return {}
 
 
 def _taken(app: App, name: str) -> Refused:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import close_old_connections
+from django.db import connections
 from django.utils import timezone
 
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import Actor, Right
+from apps.catalog.manage import create_app
 from apps.catalog.models import App, Collaborator
 from apps.formation.cron import runs
 from apps.formation.cron.clock import Clock, make_due
@@ -22,6 +23,8 @@ from apps.formation.maintenance import set_maintenance
 from apps.formation.models import CronRun, RunState
 from apps.formation.rollout import roll_out
 from apps.formation.sweep import sweep
+from apps.releases.create import Contents, create_release
+from apps.releases.models import Release
 from buildpacks.plan import CronTask, Manifest, Plan
 from paas import leases
 from paas.runtimes.null import NullOneOff, Outcome
@@ -102,7 +105,7 @@ class TestClock:
             clock = Clock()
             barrier.wait()
             clock.tick(NOON + timedelta(seconds=1))
-            close_old_connections()
+            connections.close_all()
 
         threads = [threading.Thread(target=tick) for _ in range(2)]
         for thread in threads:
@@ -134,6 +137,27 @@ class TestClock:
         clock.tick(NOON + 100 * MINUTE)
         clock.tick(NOON + 200 * MINUTE)  # the machine slept
         assert CronRun.objects.count() == 3 + 6
+
+    def test_a_clock_that_is_set_back_goes_on(self, crontab):
+        crontab(task())
+        clock = Clock()
+        clock.tick(NOON)
+        clock.tick(NOON - 60 * MINUTE)
+        clock.tick(NOON - 59 * MINUTE)
+        clock.tick(NOON)
+        minutes = CronRun.objects.values_list("minute", flat=True)
+        assert len(minutes) == len(set(minutes)) > 3
+
+    def test_one_apps_broken_plan_stops_no_other(self, crontab, make_build, alice):
+        broken = create_app(Actor(alice), "broken")
+        app = crontab(task())
+        build = make_build()
+        build.app, build.plan = broken, {**build.plan, "manifest": {"cron": [{"schedule": 1}]}}
+        build.save()
+        release = create_release(broken, alice, lambda _: Contents(build, {}, "Deploy"), wait=0)
+        Release.objects.filter(pk=release.pk).update(state="succeeded", current=True)
+        make_due(NOON)
+        assert CronRun.objects.get().app == app
 
     @pytest.mark.parametrize("paused", ["task", "app", "suspended"])
     def test_what_is_paused_is_not_run(self, crontab, alice, paused):
@@ -300,7 +324,7 @@ class TestOverlap:
         def begin(run_id: str) -> None:
             barrier.wait()
             start(run_id)
-            close_old_connections()
+            connections.close_all()
 
         threads = [
             threading.Thread(target=begin, args=(str(run.id),)) for run in CronRun.objects.all()
@@ -345,6 +369,8 @@ class TestApi:
             ("GET", "/apps/hello/cron/nothing"),
             ("GET", "/apps/hello/cron/nothing/runs"),
             ("POST", "/apps/hello/cron/nothing/runs"),
+            ("GET", "/apps/hello/cron/%00"),
+            ("GET", "/apps/hello/cron/%00/runs"),
         ):
             assert call(method, path, {})[0] == 404
         one = call("GET", "/apps/hello/cron")[1][0]["id"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from django.db import close_old_connections
+from django.db import connections
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Actor, Right
@@ -132,7 +132,7 @@ class TestOwnership:
                 outcomes.append(add_domain(Actor(app.owner), app, HOST).app)
             except Refused as refusal:
                 outcomes.append(refusal.status)
-            close_old_connections()
+            connections.close_all()
 
         threads = [threading.Thread(target=add, args=(app,)) for app in apps]
         for thread in threads:
@@ -162,6 +162,13 @@ class TestApi:
         assert call("DELETE", f"/apps/hello/domains/{made['id']}")[0] == 200
         assert call("DELETE", f"/apps/hello/domains/{made['id']}")[0] == 404
         assert call("GET", "/apps/hello/domains")[1] == [own]
+
+    @pytest.mark.parametrize(
+        "key", ["%00", "nowhere.example", "no name", "%F0%9F%92%A9", "a" * 300]
+    )
+    def test_what_is_not_there(self, hello, alice, api, key):
+        for method in ("GET", "DELETE"):
+            assert api(alice)(method, f"/apps/hello/domains/{key}")[0] == 404
 
     def test_the_apps_own_name_stays(self, hello, alice, api):
         assert api(alice)("DELETE", "/apps/hello/domains/hello.localhost")[0] == 404

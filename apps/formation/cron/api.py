@@ -102,8 +102,8 @@ def create_run(request: HttpRequest, app: str, task: str, body: RunIn) -> Status
 @router.get("/apps/{app}/cron/{task}/runs/{uuid:run}", response={200: RunOut, **ERRORS})
 def show_run(request: HttpRequest, app: str, task: str, run: uuid.UUID) -> RunOut:
     found = get_app(actor_of(request), app)
-    row = CronRun.objects.filter(app=found, task=task, pk=run).first()
-    if row is None:
+    row = CronRun.objects.filter(app=found, pk=run).first()
+    if row is None or row.task != task:
         raise NotFound("Couldn't find that run.")
     return _show_run(row)
 

@@ -9,6 +9,8 @@ names they made up.
 
 from __future__ import annotations
 
+import ipaddress
+from contextlib import suppress
 from typing import Any
 
 from paas.instance import Instance, TlsMode
@@ -19,6 +21,7 @@ LOGGER = "tls"
 
 _PERMISSION_PATH = "/internal/tls"
 _ASKED_FOR = "{http.request.uri.query.domain}"
+_LOOPBACK = ("127.0.0.0/8", "::1")
 _NAME = r"^[a-z0-9][a-z0-9.-]*$"
 
 
@@ -117,7 +120,7 @@ def _permission(instance: Instance, panel_hosts: list[str]) -> Json:
         },
         {"handle": [{"handler": "static_response", "status_code": 404}]},
     ]
-    local = ["127.0.0.0/8", "::1", instance.front_address]
+    local = [*_LOOPBACK, *_own_address(instance)]
     return {
         "match": [{"path": [_PERMISSION_PATH], "remote_ip": {"ranges": local}}],
         "handle": [
@@ -126,6 +129,13 @@ def _permission(instance: Instance, panel_hosts: list[str]) -> Json:
         ],
         "terminal": True,
     }
+
+
+def _own_address(instance: Instance) -> list[str]:
+    """From where this machine calls itself, if it listens at one address that is no loopback."""
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(instance.front_address))]
+    return []
 
 
 def _redirects(instance: Instance, panel_hosts: list[str]) -> list[Json]:
