@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -17,8 +18,15 @@ from paas.instance import TlsMode
 
 LOOK_EVERY = timedelta(minutes=15)
 """Let's Encrypt allows five failed tries an hour for each name."""
+_LOOK_AGAIN = timedelta(minutes=1)
+"""While the app is not deployed yet."""
+_ROUND = 50
+"""Domains a round looks at; the rest have the next one."""
 _AT_ONCE = 8
 """Domains looked at side by side: most of the time is spent waiting for DNS and the CA."""
+
+_ROUNDS = threading.BoundedSemaphore(2)
+"""Rounds in one worker: however many domains wait for a slow CA, deploys find a thread."""
 
 Finding = tuple[AcmStatus, str]
 
@@ -29,22 +37,35 @@ def look_at(domain_id: str) -> None:
 
 
 def look_at_due() -> None:
-    """Look again at every domain whose turn it is; the front door itself renews certificates."""
-    old = Q(acm_checked_at=None) | Q(acm_checked_at__lt=timezone.now() - LOOK_EVERY)
-    _look_at(Domain.objects.filter(old | Q(acm_status=AcmStatus.PENDING)))
+    """Look again at domains whose turn it is; the front door itself renews certificates."""
+    now = timezone.now()
+    old = Q(acm_checked_at=None) | Q(acm_checked_at__lt=now - LOOK_EVERY)
+    waiting = Q(acm_status=AcmStatus.PENDING, acm_checked_at__lt=now - _LOOK_AGAIN)
+    _look_at(Domain.objects.filter(old | waiting).order_by("acm_checked_at")[:_ROUND])
 
 
 def _look_at(rows: QuerySet[Domain]) -> None:
-    if not settings.INSTANCE.tls:
+    """A domain that finds no round now waits for the clock's next one."""
+    if not settings.INSTANCE.tls or not _ROUNDS.acquire(blocking=False):
         return
-    domains = list(rows.select_related("app"))
+    try:
+        _look_at_all([domain for domain in rows.select_related("app") if _claim(domain)])
+    finally:
+        _ROUNDS.release()
+
+
+def _claim(domain: Domain) -> bool:
+    """Whether it is ours to look at, and nobody else's at the same time."""
+    unchanged = Domain.objects.filter(pk=domain.pk, acm_checked_at=domain.acm_checked_at)
+    return unchanged.update(acm_checked_at=timezone.now()) == 1
+
+
+def _look_at_all(domains: list[Domain]) -> None:
     live = {domain.pk: current_release(domain.app) is not None for domain in domains}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="certificates") as pool:
         findings = pool.map(lambda domain: _find(domain, live[domain.pk]), domains)
         for domain, (status, reason) in zip(domains, findings, strict=True):
-            Domain.objects.filter(pk=domain.pk).update(
-                acm_status=status, acm_status_reason=reason, acm_checked_at=timezone.now()
-            )
+            Domain.objects.filter(pk=domain.pk).update(acm_status=status, acm_status_reason=reason)
 
 
 def _find(domain: Domain, live: bool) -> Finding:

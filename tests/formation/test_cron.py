@@ -308,6 +308,25 @@ class TestOverlap:
         assert len(two("allow")) == 2
         assert states() == ["running", "running"]
 
+    def test_allow_has_a_bound(self, crontab, endless, monkeypatch):
+        monkeypatch.setattr(runs, "MOST_AT_ONCE", 2)
+        crontab(task(policy="allow"))
+        for number in range(3):
+            make_due(NOON + number * MINUTE)
+            start(str(CronRun.objects.latest("minute").id))
+        assert len(endless) == 2
+        assert states() == ["running", "running", "skipped"]
+
+    def test_starts_never_take_all_of_the_worker(self, crontab, endless, monkeypatch):
+        monkeypatch.setattr(runs, "_STARTS", threading.BoundedSemaphore(1))
+        crontab(task())
+        make_due(NOON)
+        with runs._STARTS:
+            start(str(CronRun.objects.get().id))
+        assert states() == ["pending"], "the sweep sends it again"
+        start(str(CronRun.objects.get().id))
+        assert states() == ["running"]
+
     def test_replace_stops_the_old_one(self, two):
         old, new = two("replace")
         assert old.stopped and not new.stopped

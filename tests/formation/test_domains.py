@@ -252,6 +252,12 @@ class TestCertificates:
     def test_without_https_nothing_is_claimed(self, hello, alice, live, api):
         assert self.look(hello, Actor(alice)) == ("", "")
 
+    def test_of_two_rounds_one_asks(self, hello, alice):
+        add_domain(Actor(alice), hello, HOST)
+        seen_by_one, seen_by_another = Domain.objects.get(), Domain.objects.get()
+        assert certificates._claim(seen_by_one)
+        assert not certificates._claim(seen_by_another)
+
     def test_each_is_looked_at_again_in_its_turn(self, hello, alice, live, null, tls):
         tls(TlsMode.AUTO)
         assert self.look(hello, Actor(alice))[0] == "failing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -25,11 +26,25 @@ KEPT = 20
 PENDING_LIMIT = timedelta(minutes=5)
 """A run that no worker could start for so long is given up: its minute is past."""
 
+MOST_AT_ONCE = 20
+"""Cron runs of one app: a task that allows overlap and never ends must not eat the machine."""
+_STARTS = threading.BoundedSemaphore(4)
+"""Starts in one worker: `replace` may wait 30 s for the old process, deploys must not."""
+
 _ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED)
 
 
 def start(run_id: str) -> None:
     """Start a run that is due. Called again for the same one, it changes nothing."""
+    if not _STARTS.acquire(blocking=False):
+        return  # the sweep sends it again
+    try:
+        _claim_and_start(run_id)
+    finally:
+        _STARTS.release()
+
+
+def _claim_and_start(run_id: str) -> None:
     token = leases.claim(CronRun, run_id, state=RunState.PENDING)
     if token is None:
         return
@@ -69,6 +84,9 @@ def _start(run: CronRun, token: int, heartbeat: Heartbeat) -> None:
     assert release is not None and release.build is not None
     if task.entry.concurrency_policy == "replace":
         _stop_others(run, heartbeat)
+    running = CronRun.objects.filter(app=run.app, state=RunState.RUNNING).count()
+    if running >= MOST_AT_ONCE:
+        return _end(run, RunState.SKIPPED, f"{running} cron runs of this app go on already")
     if not _move_to_running(run, token):
         return _end(run, RunState.SKIPPED, "the run before is still going on")
     faults.point("cron.running")
