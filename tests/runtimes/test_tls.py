@@ -32,7 +32,7 @@ def world() -> Iterator[World]:
         world.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(world: World, build: Artifact) -> Iterator[AppSpec]:
     """An app that answers at HOST, too."""
     spec = sample.spec(build, app="site", app_number=77)
