@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from apps.catalog.models import AcmStatus, Domain
@@ -41,7 +41,8 @@ def look_at_due() -> None:
     now = timezone.now()
     old = Q(acm_checked_at=None) | Q(acm_checked_at__lt=now - LOOK_EVERY)
     waiting = Q(acm_status=AcmStatus.PENDING, acm_checked_at__lt=now - _LOOK_AGAIN)
-    _look_at(Domain.objects.filter(old | waiting).order_by("acm_checked_at")[:_ROUND])
+    oldest_first = F("acm_checked_at").asc(nulls_first=True)
+    _look_at(Domain.objects.filter(old | waiting).order_by(oldest_first)[:_ROUND])
 
 
 def _look_at(rows: QuerySet[Domain]) -> None:
