@@ -1,16 +1,18 @@
 """app.json: what an app says of itself beyond its code.
 
 Heroku's app.json schema (`env`, `formation`, `scripts.postdeploy`) with
-Dokku's additions (`healthchecks`, `env.*.sync`) and Dokku's rules: an `env`
+Dokku's additions (`healthchecks`, `cron`, `env.*.sync`) and Dokku's rules: an `env`
 entry may be a plain text, and is required unless it says otherwise.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
+from buildpacks import cron
 from buildpacks.document import Table, read_json
-from buildpacks.plan import EnvVar, FormationEntry, HealthCheck, Manifest
+from buildpacks.plan import CronTask, EnvVar, FormationEntry, HealthCheck, Manifest
 from buildpacks.procfile import check_command, check_type
 from buildpacks.tree import SourceTree
 
@@ -19,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _KINDS = ("path", "command", "listening", "uptime")
 _CHECK_TYPES = ("startup", "readiness", "liveness")
 _CHECK_IGNORED = ("httpHeaders", "port", "scheme", "warn", "onFailure")
-_IGNORED = ("addons", "buildpacks", "cron", "environments")
+_IGNORED = ("addons", "buildpacks", "environments")
 
 
 def read_app_json(tree: SourceTree) -> tuple[Manifest, tuple[str, ...]]:
@@ -38,6 +40,7 @@ def read_app_json(tree: SourceTree) -> tuple[Manifest, tuple[str, ...]]:
         formation=_formation(document),
         healthchecks={} if checks is None else _checks(checks, ignored),
         postdeploy=_postdeploy(document, ignored),
+        cron=_cron(document),
     )
     return manifest, tuple(f"{key} in {APP_JSON} has no effect here" for key in ignored)
 
@@ -137,6 +140,50 @@ def _postdeploy(document: Table, ignored: list[str]) -> str | None:
         ignored.append("scripts.dokku")
     command = scripts.text("postdeploy")
     return check_command(command, APP_JSON, "scripts.postdeploy") if command else None
+
+
+def _cron(document: Table) -> tuple[CronTask, ...]:
+    entries = document.tables("cron") or []
+    if len(entries) > cron.MAX_TASKS:
+        raise document.wrong("cron", f"may have {cron.MAX_TASKS} tasks", f"It has {len(entries)}.")
+    tasks = [_cron_task(entry) for entry in entries]
+    for number, task in enumerate(tasks):
+        if (task.command, task.schedule) in [(t.command, t.schedule) for t in tasks[:number]]:
+            raise entries[number].wrong(
+                "command",
+                "stands there twice with the same schedule",
+                "Tasks are told apart by their command and schedule.",
+            )
+    return tuple(tasks)
+
+
+def _cron_task(entry: Table) -> CronTask:
+    command = check_command(entry.text("command") or "", APP_JSON, entry.where("command"))
+    schedule = (entry.text("schedule") or "").strip()
+    policy = entry.text("concurrency_policy") or cron.POLICIES[0]
+    try:
+        cron.next_time(schedule, datetime.now(UTC))
+    except cron.BadTask as error:
+        raise entry.wrong("schedule", "is no schedule", _sentence(error)) from None
+    try:
+        cron.check_command(command)
+    except cron.BadTask as error:
+        raise entry.wrong(
+            "command",
+            "needs a shell",
+            _sentence(error),
+            f"Put it into a shell of its own in {APP_JSON}: sh -c '...'",
+        ) from None
+    if policy not in cron.POLICIES:
+        raise entry.wrong(
+            "concurrency_policy", f"must be one of {', '.join(cron.POLICIES)}", "No other exists."
+        )
+    return CronTask(command, schedule, policy, entry.flag("maintenance") or False)
+
+
+def _sentence(error: cron.BadTask) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _or(value: float | None, default: float) -> float:

@@ -17,6 +17,7 @@ from buildpacks.errors import PlanError
 from buildpacks.tree import SourceTree
 
 __all__ = [
+    "CronTask",
     "EnvVar",
     "FormationEntry",
     "HealthCheck",
@@ -141,6 +142,20 @@ class FormationEntry:
 
 
 @dataclass(frozen=True)
+class CronTask:
+    """One entry of app.json's `cron`, in Dokku's words; the schedule is in UTC.
+
+    `concurrency_policy` is "forbid", "allow" or "replace"; with `maintenance`
+    the task is there but not run.
+    """
+
+    command: str
+    schedule: str
+    concurrency_policy: str = "forbid"
+    maintenance: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What app.json says that outlives the build."""
 
@@ -148,6 +163,7 @@ class Manifest:
     formation: Mapping[str, FormationEntry] = field(default_factory=dict)
     healthchecks: Mapping[str, tuple[HealthCheck, ...]] = field(default_factory=dict)
     postdeploy: str | None = None
+    cron: tuple[CronTask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,4 +249,5 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             for name, checks in data.get("healthchecks", {}).items()
         },
         postdeploy=data.get("postdeploy"),
+        cron=_each(CronTask, data.get("cron", ())),
     )

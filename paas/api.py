@@ -17,6 +17,8 @@ from apps.accounts.errors import Refused
 from apps.builds.api import router as builds
 from apps.catalog.api import router as catalog
 from apps.formation.api import router as formation
+from apps.formation.cron.api import router as cron
+from apps.formation.domains_api import router as domains
 from apps.formation.internal import router as internal
 from apps.logs.api import router as logs
 from apps.releases.api import router as releases
@@ -44,7 +46,7 @@ api = NinjaAPI(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-for router in (accounts, catalog, builds, releases, formation, logs):
+for router in (accounts, catalog, builds, releases, formation, domains, cron, logs):
     api.add_router("", router)
 api.add_router("/internal", internal)
 

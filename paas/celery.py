@@ -45,6 +45,7 @@ app.conf.update(
     beat_schedule_filename=str(settings.INSTANCE.run / "beat"),
     beat_schedule={
         "reconcile": {"task": "formation.reconcile-all", "schedule": 60.0},
+        "certificates": {"task": "formation.certificates", "schedule": 60.0},
         "retention": {"task": "formation.retention", "schedule": 600.0},
     },
 )

@@ -11,15 +11,46 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 DEFAULT_PORT = 8080
 DEFAULT_SSH_PORT = 2222
+DEFAULT_HTTPS_PORT = 8443
 
 
 class InstanceError(Exception):
     """The environment describes no usable instance; the text says why and what to do."""
+
+
+class TlsMode(StrEnum):
+    """Where the front door's certificates come from."""
+
+    OFF = "off"
+    INTERNAL = "internal"  # its own CA: for trying things out, trusted by nobody
+    AUTO = "auto"  # an ACME CA: Let's Encrypt, or a private one
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the front door speaks HTTPS.
+
+    Args:
+        acme_ca: the ACME directory's URL; "" is Caddy's own choice, Let's Encrypt.
+        acme_ca_root: PEM file with the root by which that URL's own certificate is checked.
+        redirect: send HTTP to HTTPS, for hosts that have a certificate.
+    """
+
+    mode: TlsMode = TlsMode.OFF
+    port: int = DEFAULT_HTTPS_PORT
+    acme_email: str = ""
+    acme_ca: str = ""
+    acme_ca_root: str = ""
+    redirect: bool = False
+
+    def __bool__(self) -> bool:
+        return self.mode is not TlsMode.OFF
 
 
 @dataclass(frozen=True)
@@ -37,6 +68,7 @@ class Instance:
     ssh_port: int
     bind: str
     domain: str
+    tls: Tls = field(default_factory=Tls)
 
     # --- what lasts -------------------------------------------------------
     @property
@@ -101,6 +133,16 @@ class Instance:
         return self.logs / "router" / "access.log"
 
     @property
+    def caddy_storage(self) -> Path:
+        """Caddy's certificates, ACME accounts and internal CA."""
+        return self.home / "caddy"
+
+    @property
+    def tls_log(self) -> Path:
+        """What Caddy says of certificates: JSON lines."""
+        return self.logs / "router" / "tls.log"
+
+    @property
     def local_state(self) -> Path:
         """The local runtime's own records (no secrets): ports, instances, drains."""
         return self.home / "local"
@@ -146,6 +188,11 @@ class Instance:
         """`scheme://host[:port]` of the panel, without a slash at the end."""
         return self._origin_of(self.domain)
 
+    @property
+    def front_address(self) -> str:
+        """Where this machine reaches the front door, which may listen everywhere."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
+
     def app_host(self, app: str) -> str:
         """The host name the front door routes to `app`."""
         return f"{app}.{self.domain}"
@@ -158,6 +205,9 @@ class Instance:
         return f"{self.origin}/{app}.git"
 
     def _origin_of(self, host: str) -> str:
+        """HTTPS where everybody trusts the certificate; with an internal CA nobody does."""
+        if self.tls.mode is TlsMode.AUTO:
+            return f"https://{host}" if self.tls.port == 443 else f"https://{host}:{self.tls.port}"
         return f"http://{host}" if self.port == 80 else f"http://{host}:{self.port}"
 
 
@@ -166,11 +216,13 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
 
     `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_BIND` (address
     the front door listens on) and `PAAS_DOMAIN` move it; all have defaults.
+    `PAAS_TLS` and what belongs to it: see `_tls`.
 
     Raises:
-        InstanceError: a port that is no port.
+        InstanceError: a port that is no port, or TLS settings that do not fit.
     """
     env = os.environ if environ is None else environ
+    domain = env.get("PAAS_DOMAIN") or "localhost"
     home = Path(env.get("PAAS_HOME") or _user_data_dir(env) / "paas").expanduser().absolute()
     return Instance(
         home=home,
@@ -178,7 +230,8 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
         port=_port(env, "PAAS_PORT", DEFAULT_PORT),
         ssh_port=_port(env, "PAAS_SSH_PORT", DEFAULT_SSH_PORT),
         bind=env.get("PAAS_BIND") or "127.0.0.1",
-        domain=env.get("PAAS_DOMAIN") or "localhost",
+        domain=domain,
+        tls=_tls(env, domain),
     )
 
 
@@ -211,6 +264,29 @@ def _default_run(home: Path) -> Path:
     memory = Path("/dev/shm")  # noqa: S108 - make_private checks who owns it
     base = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path("/tmp")  # noqa: S108
     return base / f"paas-{os.geteuid()}-{mark}"
+
+
+def _tls(env: Mapping[str, str], domain: str) -> Tls:
+    """`PAAS_TLS`, `PAAS_HTTPS_PORT`, `PAAS_HTTPS_REDIRECT`, `PAAS_ACME_{EMAIL,CA,CA_ROOT}`."""
+    text = env.get("PAAS_TLS") or "off"
+    if text not in list(TlsMode):
+        raise InstanceError(f"PAAS_TLS={text} is unknown. Use off, internal or auto.")
+    if text == TlsMode.AUTO and domain == "localhost":
+        raise InstanceError(
+            "PAAS_TLS=auto needs a domain that others can reach: set PAAS_DOMAIN. "
+            "For HTTPS on this machine alone use PAAS_TLS=internal."
+        )
+    redirect = env.get("PAAS_HTTPS_REDIRECT") or "off"
+    if redirect not in ("on", "off"):
+        raise InstanceError(f"PAAS_HTTPS_REDIRECT={redirect} is unknown. Use on or off.")
+    return Tls(
+        mode=TlsMode(text),
+        port=_port(env, "PAAS_HTTPS_PORT", DEFAULT_HTTPS_PORT),
+        acme_email=env.get("PAAS_ACME_EMAIL", ""),
+        acme_ca=env.get("PAAS_ACME_CA", ""),
+        acme_ca_root=env.get("PAAS_ACME_CA_ROOT", ""),
+        redirect=redirect == "on",
+    )
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

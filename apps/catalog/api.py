@@ -83,6 +83,7 @@ def show(app: App) -> AppOut:
         stack=stack,
         build_stack=stack,
         region=NameRef(name="here"),
+        acm=bool(settings.INSTANCE.tls),
         created_at=app.created_at,
         updated_at=app.updated_at,
     )

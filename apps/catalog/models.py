@@ -99,8 +99,20 @@ class Collaborator(models.Model):
         return f"{self.user} on {self.app}"
 
 
+class AcmStatus(models.TextChoices):
+    """What is known of a domain's certificate, in Heroku's words."""
+
+    NONE = "", "no certificates here"
+    PENDING = "pending", "not looked at yet"
+    FAILING = "failing", "something is in the way"
+    ISSUED = "cert issued", "has its certificate"
+
+
 class Domain(models.Model):
-    """A host name of one app; across the instance each has one owner."""
+    """A host name of one app; across the instance each has one owner.
+
+    What is known of its certificate is a fact that was looked up, not a wish.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="domains")
@@ -109,6 +121,9 @@ class Domain(models.Model):
         unique=True,
         validators=[RegexValidator(HOST_NAME.pattern, HOST_NAME.rule)],
     )
+    acm_status = models.CharField(max_length=20, blank=True, choices=AcmStatus.choices)
+    acm_status_reason = models.CharField(max_length=500, blank=True)
+    acm_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

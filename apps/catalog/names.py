@@ -35,9 +35,9 @@ BRANCH_NAME = Grammar(
     "A branch's name has letters, digits and . _ / + -; see `git help check-ref-format`.",
 )
 HOST_NAME = Grammar(
-    r"\A(?=.{1,253}\Z)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
+    r"\A(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z",
-    "A host name has lower-case labels of letters, digits and dashes, joined by dots.",
+    "A host name has two or more parts of letters, digits and dashes, joined by dots.",
 )
 
 # Names that are paths of the panel, so that /<app>.git and <app>.<domain> stay unmistakable.

@@ -9,7 +9,7 @@ from apps.catalog.manage import record_app
 from apps.catalog.models import App
 from apps.formation.events import tell_api
 from apps.formation.helm import want_change
-from apps.formation.queue import enqueue
+from apps.formation.routing import reroute
 
 
 def set_maintenance(actor: Actor, app: App, on: bool) -> None:
@@ -23,4 +23,4 @@ def set_maintenance(actor: Actor, app: App, on: bool) -> None:
     word = "on" if on else "off"
     record_app(actor, f"maintenance.{word}", app)
     tell_api(app, f"Maintenance mode {word} by user {actor}")
-    enqueue("reconcile", app.id)
+    reroute(app)

@@ -10,7 +10,7 @@ from django.db import models
 
 from apps.catalog.models import App
 from apps.catalog.names import PROCESS_TYPE
-from paas.leases import Leased
+from paas.leases import Arrows, Leased
 
 
 class Process(models.Model):
@@ -61,6 +61,86 @@ class Helm(Leased):
 
     def __str__(self) -> str:
         return f"helm of {self.app_id}"
+
+
+class RunState(models.TextChoices):
+    """Where a cron task's run is."""
+
+    PENDING = "pending"  # due, waits for a worker
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # the one before still goes on
+
+
+RUN_ARROWS: Arrows = {
+    RunState.PENDING: (RunState.RUNNING, RunState.SKIPPED, RunState.FAILED),
+    RunState.RUNNING: (RunState.SUCCEEDED, RunState.FAILED),
+    RunState.SUCCEEDED: (),
+    RunState.FAILED: (),
+    RunState.SKIPPED: (),
+}
+
+
+class CronRun(Leased):
+    """One run of a cron task: of the clock's, for a minute, or one that somebody asked for.
+
+    Rows are what makes it one run a minute, however many clocks there are; and
+    no two runs of a task that forbids it are `running` at once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="cron_runs")
+    task = models.CharField(max_length=16)
+    minute = models.DateTimeField(null=True)
+    state = models.CharField(
+        max_length=16, choices=RunState.choices, default=RunState.PENDING, db_index=True
+    )
+    exclusive = models.BooleanField(default=True)
+    process = models.CharField(max_length=32, blank=True)  # "cron.7"
+    time_to_live = models.PositiveIntegerField()  # seconds
+    exit_status = models.IntegerField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager[CronRun]] = models.Manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["app", "task", "-created_at"], name="cron_runs_of_a_task")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "task", "minute"], name="one_cron_run_per_task_and_minute"
+            ),
+            models.UniqueConstraint(
+                fields=["app", "task"],
+                condition=models.Q(state=RunState.RUNNING, exclusive=True),
+                name="one_exclusive_cron_run_at_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.process or f"cron task {self.task}"
+
+
+class CronSuspension(models.Model):
+    """A cron task that somebody has suspended; it outlives the releases that have the task."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="cron_suspensions")
+    task = models.CharField(max_length=16)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[CronSuspension]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["app", "task"], name="one_suspension_per_cron_task")
+        ]
+
+    def __str__(self) -> str:
+        return f"suspension of {self.task}"
 
 
 class Removal(models.Model):

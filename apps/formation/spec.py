@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
 from apps.builds.models import Build
 from apps.catalog.models import App
+from apps.formation.helm import ensure_helm
 from apps.formation.models import Process
 from apps.formation.sizes import SIZES
 from apps.releases.create import variables_of
@@ -47,6 +49,7 @@ def spec_of(release: Release) -> AppSpec:
     if build is None or build.artifact is None:
         raise NotBuilt(f"{release.name} has no artifact here. Push the app again to build it.")
     app, plan = release.app, plan_of(build)
+    routing = routing_of(app)
     return AppSpec(
         app_id=str(app.id),
         app_number=app.number,
@@ -55,14 +58,28 @@ def spec_of(release: Release) -> AppSpec:
         artifact=_artifact(build.artifact),
         environment=environment_of(release, plan.variables),
         processes=tuple(_process_spec(row, plan) for row in ensure_processes(app, build)),
-        hosts=tuple(hosts_of(app)),
-        maintenance=app.maintenance,
+        hosts=routing.hosts,
+        maintenance=routing.maintenance,
+        routing=routing.version,
     )
 
 
-def hosts_of(app: App) -> list[str]:
+@dataclass(frozen=True)
+class Routing:
+    """Where an app answers, and whether it is closed; `version` grows with each change."""
+
+    hosts: tuple[str, ...]
+    maintenance: bool
+    version: int
+
+
+def routing_of(app: App) -> Routing:
+    """The app's own name first, then its domains."""
+    # The version first: what is read after it is at least as new, and a newer change comes again.
+    version = ensure_helm(app).wanted
+    name, maintenance = App.objects.values_list("name", "maintenance").get(pk=app.pk)
     domains = app.domains.order_by("hostname").values_list("hostname", flat=True)
-    return [settings.INSTANCE.app_host(app.name), *domains]
+    return Routing((settings.INSTANCE.app_host(name), *domains), maintenance, version)
 
 
 def environment_of(release: Release, plan_variables: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from apps.builds.log import End
 from apps.builds.models import ACTIVE, BUILD_ARROWS, Build, BuildState
 from apps.builds.paths import build_log, work_dir
 from apps.formation.failures import CANCELLED, WORKER_LOST, Failure
-from apps.formation.models import Helm, Removal
+from apps.formation.models import CronRun, Helm, Removal, RunState
 from apps.formation.queue import enqueue
 from apps.formation.rollout import end_of, fail_release
 from apps.releases.log import release_log
@@ -139,6 +139,9 @@ def _requeue() -> None:
     behind = Helm.objects.filter(unleased(), adrift)
     for app_id in behind.values_list("app_id", flat=True):
         enqueue("reconcile", app_id)
+    due = CronRun.objects.filter(unleased(), state=RunState.PENDING, created_at__lt=old)
+    for run_id in due.values_list("id", flat=True):
+        enqueue("cron", run_id)
     for app_id in Removal.objects.filter(created_at__lt=old).values_list("app_id", flat=True):
         enqueue("remove", app_id)
 

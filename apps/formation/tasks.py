@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from apps.formation.certificates import look_at, look_at_due
 from apps.formation.change import roll_out_change
+from apps.formation.cron.runs import start
 from apps.formation.deploy import deploy
 from apps.formation.destroy import remove
 from apps.formation.reconcile import reconcile, reconcile_all
@@ -34,6 +36,21 @@ def reconcile_all_task() -> None:
 @shared_task(name="formation.remove")
 def remove_task(app_id: str) -> None:
     remove(app_id)
+
+
+@shared_task(name="formation.certificate")
+def certificate_task(domain_id: str) -> None:
+    look_at(domain_id)
+
+
+@shared_task(name="formation.certificates")
+def certificates_task() -> None:
+    look_at_due()
+
+
+@shared_task(name="formation.cron")
+def cron_task(run_id: str) -> None:
+    start(run_id)
 
 
 @shared_task(name="formation.retention")

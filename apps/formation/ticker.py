@@ -10,10 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import close_old_connections
 
+from apps.formation.cron.clock import Clock
+from apps.formation.cron.runs import collect
 from apps.formation.queue import enqueue
 from apps.formation.runtime import get_runtime
 from apps.formation.sweep import sweep
@@ -34,11 +37,14 @@ class Ticker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="ticker", daemon=True)
         self._next_sweep = 0.0
+        self._clock = Clock()
         self._raised: dict[str, float] = {}
 
     def run(self) -> None:
         while True:
             _guarded((settings.INSTANCE.run / "worker.alive").touch)
+            _guarded(lambda: self._clock.tick(datetime.now(UTC)))
+            _guarded(collect)  # before `tend`, which forgets how a process ended
             busy = _guarded(get_runtime().tend)
             if time.monotonic() >= self._next_sweep:
                 _guarded(sweep)

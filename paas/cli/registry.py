@@ -18,6 +18,15 @@ _MODULES = {
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
     "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
+    "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
+    "domains": (
+        "domains",
+        "domains:add",
+        "domains:info",
+        "domains:wait",
+        "domains:remove",
+        "domains:clear",
+    ),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "auth": (
         "auth:whoami",

@@ -78,29 +78,36 @@ def check_disk(instance: Instance) -> str:
 
 
 def check_port(instance: Instance) -> str:
-    """The front door's address, as text.
+    """The front door's address, or both of them, as text.
 
     Raises:
         LaunchError: another program listens there, or we may not.
     """
-    address = f"{instance.bind}:{instance.port}"
-    family = socket.AF_INET6 if ":" in instance.bind else socket.AF_INET
+    plain = _check_listening(instance.bind, instance.port, "PAAS_PORT")
+    if not instance.tls:
+        return plain
+    return f"{plain} and {_check_listening(instance.bind, instance.tls.port, 'PAAS_HTTPS_PORT')}"
+
+
+def _check_listening(bind: str, port: int, variable: str) -> str:
+    address = f"{bind}:{port}"
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
-        with socket.create_server((instance.bind, instance.port), family=family):
+        with socket.create_server((bind, port), family=family):
             return address
     except OSError as error:
-        raise LaunchError(_port_text(instance, address, error)) from error
+        raise LaunchError(_port_text(port, variable, address, error)) from error
 
 
-def _port_text(instance: Instance, address: str, error: OSError) -> str:
+def _port_text(port: int, variable: str, address: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        who = listener(instance.port) or "another program"
+        who = listener(port) or "another program"
         return (
-            f"Port {instance.port} is taken by {who}. Stop it, or choose another port: "
-            f"PAAS_PORT={instance.port + 1} make up"
+            f"Port {port} is taken by {who}. Stop it, or choose another port: "
+            f"{variable}={port + 1} make up"
         )
     if error.errno == errno.EACCES:
-        return f"Port {instance.port} is for root only. Set PAAS_PORT to 1024 or more."
+        return f"Port {port} is for root only. Set {variable} to 1024 or more."
     return f"Cannot listen on {address} ({error.strerror}). Set PAAS_BIND to an address of here."
 
 

@@ -17,7 +17,7 @@ from paas.launcher.supervisor_config import panel_logs
 
 def healthz(instance: Instance, timeout: float = 5.0) -> tuple[int, str]:
     """Status and body of `GET /healthz` through the front door; (0, reason) if nobody answers."""
-    connection = http.client.HTTPConnection(_reachable(instance.bind), instance.port, timeout)
+    connection = http.client.HTTPConnection(instance.front_address, instance.port, timeout)
     connection.timeout = timeout
     try:
         connection.request("GET", "/healthz", headers={"Host": instance.domain})
@@ -27,11 +27,6 @@ def healthz(instance: Instance, timeout: float = 5.0) -> tuple[int, str]:
         return 0, str(error) or type(error).__name__
     finally:
         connection.close()
-
-
-def _reachable(bind: str) -> str:
-    """Where to knock when the front door listens everywhere."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
 
 
 def part_starts(instance: Instance) -> dict[str, int]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paas import keys
-from paas.instance import Instance, InstanceError, current, make_private
+from paas.instance import Instance, InstanceError, TlsMode, current, make_private
 from paas.launcher import checks, health, leftovers, run_folder
 from paas.launcher.bound import PARENT_VARIABLE
 from paas.launcher.environment import parts_environment
@@ -138,12 +138,21 @@ def _banner(instance: Instance, user: str) -> str:
     password = instance.admin_password
     lines = [
         f"paas is up:  {instance.origin}",
+        _https_line(instance),
         f"  user       {user}",
         f"  password   in {password}" if password.exists() else "",
         f"  logs       {panel_logs(instance)}",
         "  stop       Ctrl-C",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _https_line(instance: Instance) -> str:
+    """With an internal CA: the second address, and what one has to trust for it."""
+    if instance.tls.mode is not TlsMode.INTERNAL:
+        return ""
+    root = instance.caddy_storage / "pki" / "authorities" / "local" / "root.crt"
+    return f"  https      https://{instance.domain}:{instance.tls.port}  (its root: {root})"
 
 
 # --- while it runs ----------------------------------------------------------

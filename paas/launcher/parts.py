@@ -65,7 +65,7 @@ def _redis(instance: Instance) -> Part:
 def _caddy(instance: Instance) -> Part:
     config = instance.run / "caddy.json"
     write_private(config, json.dumps(caddy_config(instance)))
-    state = make_private(instance.home / "caddy")
+    state = make_private(instance.caddy_storage)
     environment = {
         "XDG_DATA_HOME": str(state),
         "XDG_CONFIG_HOME": str(state),

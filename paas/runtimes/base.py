@@ -130,6 +130,8 @@ class AppSpec:
     `app_number` is unique per app and never re-used: runtimes that need a
     uid derive it from this. `environment` is what every process gets (config
     vars and the plan's variables); the runtime adds PORT, DYNO, HOME, PATH.
+    `hosts` and `maintenance` hold unless `route` was told newer ones meanwhile:
+    `routing` grows with each change of the two.
     """
 
     app_id: str
@@ -141,6 +143,7 @@ class AppSpec:
     processes: tuple[ProcessSpec, ...]
     hosts: tuple[str, ...]
     maintenance: bool = False
+    routing: int = 0
 
 
 # --- what apply tells -----------------------------------------------------
@@ -223,6 +226,14 @@ class RouteTable:
     ports: Mapping[int, str]
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """What is known of a host's certificate: `expires` if there is one, `problem` if not."""
+
+    expires: datetime | None = None
+    problem: str = ""
+
+
 class OneOff(Protocol):
     """A process of `run`: the release phase, postdeploy, `paas run:detached`."""
 
@@ -265,6 +276,17 @@ class Runtime(Protocol):
         """
         ...
 
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        """Lead these hosts, and no others, to what serves the app now; takes effect at once.
+
+        It needs no token, so it does not wait for an `apply` that is going on;
+        of two calls the one with the higher `routing` holds, whichever comes
+        last. An app that nothing was applied of has no routes yet: nothing is done.
+        """
+        ...
+
     def tend(self) -> bool:
         """Move drains and clean-ups one step on, without blocking; True while any is left."""
         ...
@@ -291,6 +313,13 @@ class Runtime(Protocol):
         """
         ...
 
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        """A detached one-off that runs or has just ended; None when nothing is known of it.
+
+        Its `lines` are not told again.
+        """
+        ...
+
     def remove(self, app_id: str, token: int) -> None:
         """Stop and delete everything of an app; harmless when nothing is there."""
         ...
@@ -302,6 +331,10 @@ class Runtime(Protocol):
     def log_sources(self) -> list[LogSource]: ...
 
     def routes(self) -> RouteTable: ...
+
+    def certificate(self, host: str) -> Certificate:
+        """Ask for the certificate of a routed host that has none; may take half a minute."""
+        ...
 
     def metrics(self, app_id: str) -> list[Usage]: ...
 

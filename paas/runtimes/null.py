@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from paas.runtimes.base import (
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     NotHealthy,
@@ -72,7 +73,7 @@ class _Process:
 @dataclass
 class _App:
     token: int = 0
-    spec: AppSpec | None = None
+    spec: AppSpec | None = None  # with the routing that holds
     live: dict[str, _Process] = field(default_factory=dict)
 
 
@@ -85,6 +86,8 @@ class NullRuntime:
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         self.outcomes = dict(outcomes or {})
+        self.certificates: dict[str, Certificate] = {}
+        self.one_offs: dict[tuple[str, str], NullOneOff] = {}  # detached
         self._apps: dict[str, _App] = {}
         self._lock = threading.Lock()
 
@@ -106,13 +109,21 @@ class NullRuntime:
         with self._lock:
             if self._apps.get(spec.app_id) is not app or app.token != token:
                 raise StaleToken(f"a newer change of {spec.name} has begun")
-            app.spec = spec
+            app.spec = _with_newest_routing(spec, app.spec)
             for name, process in new.items():
                 status = replace(process.status, release=spec.release)
                 app.live[name] = replace(process, status=status)
             for name in app.live.keys() - new.keys():
                 del app.live[name]
         yield Switched()
+
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        with self._lock:
+            app = self._apps.get(app_id)
+            if app is not None and app.spec is not None and routing >= app.spec.routing:
+                app.spec = replace(app.spec, hosts=hosts, maintenance=maintenance, routing=routing)
 
     def tend(self) -> bool:
         return False
@@ -136,7 +147,14 @@ class NullRuntime:
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> NullOneOff:
-        return NullOneOff(name, self.outcomes.get(command, Outcome()))
+        one_off = NullOneOff(name, self.outcomes.get(command, Outcome()))
+        if detached:
+            with self._lock:
+                self.one_offs[spec.app_id, name] = one_off
+        return one_off
+
+    def find_one_off(self, app_id: str, name: str) -> NullOneOff | None:
+        return self.one_offs.get((app_id, name))
 
     def remove(self, app_id: str, token: int) -> None:
         with self._lock:
@@ -156,6 +174,9 @@ class NullRuntime:
         with self._lock:
             specs = [app.spec for app in self._apps.values() if app.spec is not None]
         return RouteTable({host: spec.app_id for spec in specs for host in spec.hosts}, {})
+
+    def certificate(self, host: str) -> Certificate:
+        return self.certificates.get(host, Certificate(problem="nobody gives certificates here"))
 
     def metrics(self, app_id: str) -> list[Usage]:
         return [Usage(status.name, 0, 0.0) for status in self.observe(app_id)]
@@ -180,6 +201,12 @@ class NullRuntime:
             size=process.size.name,
         )
         return _Process(one.mark, status)
+
+
+def _with_newest_routing(spec: AppSpec, before: AppSpec | None) -> AppSpec:
+    if before is None or spec.routing >= before.routing:
+        return spec
+    return replace(spec, hosts=before.hosts, maintenance=before.maintenance, routing=before.routing)
 
 
 def _wanted(spec: AppSpec) -> Iterator[_Wanted]:

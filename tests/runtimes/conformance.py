@@ -135,6 +135,22 @@ class Contract:
         assert after["worker.1"] == before["worker.1"]
         assert after["worker.2"].since > before["worker.2"].since
 
+    def test_routes_move_while_an_apply_goes_on(self, runtime: Runtime, case: Case) -> None:
+        spec, (own, *_) = replace(case.spec, routing=1), case.spec.hosts
+        finish(runtime.apply(spec, 1))
+        older = up_to_ready(runtime.apply(replace(spec, release=2), 2))
+        new = (own, f"www.{own}")
+        runtime.route(spec.app_id, new, maintenance=False, routing=2)
+        runtime.route(spec.app_id, (own, f"old.{own}"), maintenance=False, routing=1)
+        finish(older)
+        hosts = runtime.routes().hosts
+        assert {host for host, app in hosts.items() if app == spec.app_id} == set(new)
+
+    def test_an_app_that_is_not_there_has_no_routes(self, runtime: Runtime, case: Case) -> None:
+        runtime.route(case.spec.app_id, case.spec.hosts, maintenance=False, routing=1)
+        assert case.spec.hosts[0] not in runtime.routes().hosts
+        assert case.spec.app_id not in runtime.apps()
+
     def test_a_one_off_ends_with_its_status(self, runtime: Runtime, case: Case) -> None:
         one_off = runtime.run(case.spec, case.printing, name="release.1")
         assert list(one_off.lines()) == ["one", "two"]
@@ -146,6 +162,13 @@ class Contract:
         assert list(one_off.lines()) == ["one", "two"]
         assert one_off.wait() == 3
         one_off.stop()
+
+    def test_a_detached_one_off_is_found_by_its_name(self, runtime: Runtime, case: Case) -> None:
+        runtime.run(case.spec, case.printing, name="cron.1", detached=True, timeout=60)
+        found = runtime.find_one_off(case.spec.app_id, "cron.1")
+        assert found is not None and found.wait(30) == 3
+        assert runtime.find_one_off(case.spec.app_id, "cron.2") is None
+        assert runtime.find_one_off("no-such-app", "cron.1") is None
 
     def test_removes(self, runtime: Runtime, case: Case) -> None:
         finish(runtime.apply(case.spec, 1))

@@ -105,6 +105,27 @@ class TestHosts:
         assert world.get(app.hosts[0]) == (200, "heir web.1")
         runtime.remove(heir.app_id, 2)
 
+    def test_a_host_given_up_late_is_its_new_owners_again(self, world: World, app: AppSpec) -> None:
+        """An apply that began before the host changed hands takes it; only for a moment."""
+        runtime, moving = world.runtime(), f"www.{app.name}.example"
+        heir = replace(app, app_id=f"{app.app_id}-heir", environment={"BODY": "heir"})
+        heir = replace(heir, hosts=(moving,))
+        finish(runtime.apply(heir, 1))
+        finish(runtime.apply(replace(app, hosts=(*app.hosts, moving)), 1))
+        assert world.get(moving) == (200, "one web.1")
+        runtime.route(app.app_id, app.hosts, maintenance=False, routing=1)
+        assert world.get(moving) == (200, "heir web.1")
+        runtime.remove(heir.app_id, 2)
+        assert world.get(moving)[0] == 404
+
+    def test_a_route_that_nobody_knows_is_litter(self, world: World, app: AppSpec) -> None:
+        finish(world.runtime().apply(app, 1))
+        (world.instance.routes / "hosts" / "left.example.com").mkdir()
+        assert world.get("left.example.com")[0] == 503
+        world.runtime().tend()  # a fresh one sweeps at once
+        assert world.get("left.example.com")[0] == 404
+        assert world.get(app.hosts[0])[0] == 200
+
 
 class TestHeadersAndLog:
     def test_headers_are_herokus(self, world: World, app: AppSpec) -> None:

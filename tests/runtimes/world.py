@@ -38,12 +38,12 @@ def eventually(condition: Callable[[], object], *, within: float = PATIENCE) -> 
 
 
 class World:
-    """One instance's apps supervisord and front door."""
+    """One instance's apps supervisord and front door; `settings` are variables beside its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="paas-rt-"))
         environ = {"PAAS_HOME": str(self.root / "home"), "PAAS_PORT": str(free_port())}
-        self.instance: Instance = current(environ)
+        self.instance: Instance = current(environ | settings)
         self.supervisord: subprocess.Popen[bytes] | None = None
         self.caddy: subprocess.Popen[bytes] | None = None
 

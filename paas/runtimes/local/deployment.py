@@ -231,10 +231,11 @@ class Deployment:
         with parts.store.locked(spec.app_id) as slot:
             if slot.state.token != self._token or slot.state.removed:
                 raise self._stale()
-            gone = set(slot.state.hosts) - set(spec.hosts)
+            before = set(slot.state.hosts)
             state = slot.save(self._switched(slot.state))
             faults.point("local.committed")
-            parts.routes.set(spec.hosts, state.web_ports, maintenance=spec.maintenance)
+            parts.routes.set(state.hosts, state.web_ports, maintenance=state.maintenance)
+            gone = before.difference(state.hosts)
         parts.drop_hosts(spec.app_id, gone)
 
     def _switched(self, state: AppState) -> AppState:
@@ -251,11 +252,8 @@ class Deployment:
                 changed.append(record.enter(Phase.DRAINING, seconds=DRAIN_LIMIT))
             else:
                 changed.append(record.enter(Phase.STOPPING))
-        return replace(
-            live.put(*changed),
-            release=self._spec.release,
-            hosts=self._spec.hosts,
-            maintenance=self._spec.maintenance,
+        return replace(live.put(*changed), release=self._spec.release).routed(
+            self._spec.hosts, maintenance=self._spec.maintenance, routing=self._spec.routing
         )
 
     def _stale(self) -> StaleToken:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from paas.instance import Instance
-from paas.runtimes.local import pages
+from paas.runtimes.local import pages, tls
 from paas.runtimes.local.pages import Page
 from paas.runtimes.local.routes import SLOTS
 
@@ -33,9 +33,16 @@ def caddy_config(instance: Instance) -> Json:
     """Caddy's whole configuration for `instance`; run `caddy run --config FILE` with it."""
     return {
         "admin": {"listen": f"unix/{instance.caddy_socket}|0600", "config": {"persist": False}},
-        "storage": {"module": "file_system", "root": str(instance.home / "caddy")},
+        "storage": {"module": "file_system", "root": str(instance.caddy_storage)},
         "logging": _logging(instance),
-        "apps": {"http": {"grace_period": "10s", "servers": {"front": _server(instance)}}},
+        "apps": {
+            "http": {
+                "grace_period": "10s",
+                **tls.ports(instance),
+                "servers": {"front": _server(instance)},
+            },
+            **tls.apps(instance),
+        },
     }
 
 
@@ -44,8 +51,10 @@ def _server(instance: Instance) -> Json:
     return {
         "listen": _addresses(instance),
         "automatic_https": {"disable": True},
+        **tls.server(instance),
         "logs": {"default_logger_name": "router"},
         "routes": [
+            *tls.routes(instance, _panel_hosts(instance)),
             {"match": [hosts], "handle": _panel(instance), "terminal": True},
             *_app_routes(instance),
         ],
@@ -55,10 +64,9 @@ def _server(instance: Instance) -> Json:
 
 def _addresses(instance: Instance) -> list[str]:
     bind = f"[{instance.bind}]" if ":" in instance.bind else instance.bind
-    addresses = [f"{bind}:{instance.port}"]
-    if instance.bind == "127.0.0.1" and _has_ipv6():
-        addresses.append(f"[::1]:{instance.port}")
-    return addresses
+    binds = [bind, "[::1]"] if bind == "127.0.0.1" and _has_ipv6() else [bind]
+    ports = [instance.port, instance.tls.port] if instance.tls else [instance.port]
+    return [f"{host}:{port}" for port in ports for host in binds]
 
 
 def _has_ipv6() -> bool:
@@ -168,7 +176,7 @@ def _balance(instance: Instance) -> list[Json]:
                 "set": {
                     "X-Request-Id": ["{http.request.uuid}"],
                     "X-Request-Start": ["{time.now.unix_ms}"],
-                    "X-Forwarded-Port": [str(instance.port)],
+                    "X-Forwarded-Port": [tls.port_of_request(instance)],
                 }
             }
         },
@@ -231,7 +239,7 @@ def _logging(instance: Instance) -> Json:
     return {
         "logs": {
             "default": {
-                "exclude": [router],
+                "exclude": [router, tls.LOGGER],
                 "level": "WARN",
                 "encoder": {
                     "format": "filter",
@@ -239,6 +247,7 @@ def _logging(instance: Instance) -> Json:
                     "fields": {"request": drop},
                 },
             },
+            **tls.log(instance),
             "router": {
                 "include": [router],
                 "writer": {

@@ -24,6 +24,7 @@ def sweep(parts: Parts) -> None:
     programs = parts.supervisor.programs()
     files = parts.processes.known_by_files()
     ports = parts.processes.ports.reserved(before=time.time() - _PORT_SECONDS)
+    hosts = parts.routes.known()
     states = parts.store.all()
     known = {record.program(state.app_id) for state in states for record in state.records}
     for name in programs.keys() - known:
@@ -34,6 +35,7 @@ def sweep(parts: Parts) -> None:
     for port, name in ports.items():
         if name not in known:
             parts.processes.ports.release(port)
+    parts.routes.remove(hosts.difference(*(state.hosts for state in states)))
     for state in states:
         _sweep_raw_logs(parts, state.app_id, {record.name for record in state.records})
 

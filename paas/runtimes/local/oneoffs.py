@@ -157,6 +157,23 @@ def run(
     return _attached(parts, spec, record, size, environment, timeout)
 
 
+def find(parts: Parts, app_id: str, name: str) -> DetachedRun | None:
+    """The body of `Runtime.find_one_off`.
+
+    Raises:
+        SupervisorDown: nobody can say what runs.
+    """
+    records = parts.store.read(app_id).among(Phase.ONE_OFF, Phase.STOPPING)
+    record = next((record for record in records if record.name == name), None)
+    if record is None:
+        return None
+    program = record.program(app_id)
+    if program not in parts.supervisor.programs(program):
+        return None  # never started, or lost with its supervisor
+    log = parts.processes.raw_log(app_id, name)
+    return DetachedRun(parts, app_id, record, log.stat().st_size if log.exists() else 0)
+
+
 def _detached(
     parts: Parts, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]
 ) -> DetachedRun:

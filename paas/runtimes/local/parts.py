@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from paas import faults
 from paas.instance import Instance
 from paas.runtimes.local.processes import Processes
 from paas.runtimes.local.routes import Routes
@@ -57,8 +58,31 @@ class Parts:
         """`host` as a browser sends it."""
         return host if self.instance.port == 80 else f"{host}:{self.instance.port}"
 
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        """The body of `Runtime.route`."""
+        if app_id not in self.store.app_ids():
+            return
+        with self.store.locked(app_id) as slot:
+            if slot.state.removed or not slot.state.release:
+                return
+            before = set(slot.state.hosts)
+            state = slot.save(slot.state.routed(hosts, maintenance=maintenance, routing=routing))
+            faults.point("local.routing")
+            self.routes.set(state.hosts, state.web_ports, maintenance=state.maintenance)
+        self.drop_hosts(app_id, before.difference(state.hosts))
+
     def drop_hosts(self, app_id: str, hosts: set[str]) -> None:
-        """Remove the routes of hosts that `app_id` gave up, unless another app has taken them."""
-        if hosts:
-            others = (self.store.read(other) for other in self.store.app_ids() if other != app_id)
-            self.routes.remove(hosts.difference(*(state.hosts for state in others)))
+        """Remove the routes of hosts that `app_id` gave up; those of another app are its again."""
+        if not hosts:
+            return
+        for other in self.store.app_ids():
+            theirs = hosts.intersection(self.store.read(other).hosts) if other != app_id else set()
+            if theirs:
+                with self.store.locked(other) as slot:
+                    state = slot.state
+                    taken = theirs.intersection(state.hosts)
+                    self.routes.set(taken, state.web_ports, maintenance=state.maintenance)
+                hosts = hosts - theirs
+        self.routes.remove(hosts)

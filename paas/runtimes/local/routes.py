@@ -60,6 +60,12 @@ class Routes:
                 old.unlink(missing_ok=True)
         return tidy
 
+    def known(self) -> frozenset[str]:
+        """All hosts that lead somewhere."""
+        if not self._hosts.is_dir():
+            return frozenset()
+        return frozenset(path.name for path in self._hosts.iterdir())
+
     def remove(self, hosts: Iterable[str]) -> None:
         """Forget these hosts: they answer that there is no such app."""
         for host in hosts:

@@ -11,6 +11,7 @@ from paas.runtimes.base import (
     BOOT_TIMEOUT,
     STOP_TIMEOUT,
     AppSpec,
+    Certificate,
     Event,
     LogSource,
     OneOff,
@@ -19,7 +20,7 @@ from paas.runtimes.base import (
     RuntimeFailure,
     Usage,
 )
-from paas.runtimes.local import litter, observing, oneoffs, removal, tending
+from paas.runtimes.local import certificates, litter, observing, oneoffs, removal, tending
 from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.routes import SLOTS
@@ -53,6 +54,12 @@ class LocalRuntime:
         with _fit_for_the_user():
             yield from Deployment(self._parts, spec, token).steps()
 
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        with _fit_for_the_user():
+            self._parts.route(app_id, hosts, maintenance=maintenance, routing=routing)
+
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_EVERY
@@ -84,6 +91,9 @@ class LocalRuntime:
                 environment=environment or {},
             )
 
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        return oneoffs.find(self._parts, app_id, name)
+
     def remove(self, app_id: str, token: int) -> None:
         removal.remove(self._parts, app_id, token)
 
@@ -95,6 +105,9 @@ class LocalRuntime:
 
     def routes(self) -> RouteTable:
         return observing.routes(self._parts)
+
+    def certificate(self, host: str) -> Certificate:
+        return certificates.obtain(self._parts.instance, host)
 
     def metrics(self, app_id: str) -> list[Usage]:
         return observing.metrics(self._parts, app_id)

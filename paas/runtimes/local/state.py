@@ -88,6 +88,7 @@ class AppState:
     release: int = 0
     hosts: tuple[str, ...] = ()
     maintenance: bool = False
+    routing: int = 0
     removed: bool = False
     records: tuple[Record, ...] = ()
 
@@ -106,6 +107,12 @@ class AppState:
 
     def drop(self, *ids: str) -> AppState:
         return replace(self, records=tuple(r for r in self.records if r.id not in ids))
+
+    def routed(self, hosts: tuple[str, ...], *, maintenance: bool, routing: int) -> AppState:
+        """With these hosts and this mode, unless newer ones are known already."""
+        if routing < self.routing:
+            return self
+        return replace(self, hosts=hosts, maintenance=maintenance, routing=routing)
 
     def check(self, token: int) -> None:
         """
