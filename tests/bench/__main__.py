@@ -14,6 +14,7 @@ from tests.bench import (
     memory,
     reading,
     switches,
+    tails,
     throughput,
 )
 from tests.bench.table import Invalid, Row, Verdict, render
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "large_push": large_push.measure,
     "crowd": crowd.measure,
     "reading": reading.measure,
+    "tails": tails.measure,
 }
 
 
