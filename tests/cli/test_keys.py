@@ -77,6 +77,15 @@ def test_a_private_key_is_never_sent(paas: Run, panel: FakePanel, tmp_path: Path
     assert not panel.asked
 
 
+@pytest.mark.parametrize("text", ["", "SECRET=1", "ssh-ed25519 AAAA\nSECRET=1"])
+def test_no_other_file_is_sent(paas: Run, panel: FakePanel, tmp_path: Path, text: str) -> None:
+    (tmp_path / "file").write_text(text)
+    refused = paas("keys:add", str(tmp_path / "file"))
+    assert refused.returncode == 1
+    assert "no public SSH key; nothing was sent" in refused.stderr
+    assert not panel.asked
+
+
 @pytest.mark.parametrize("arguments", [(), ("/no/such.pub",), ("/",)])
 def test_without_a_key_there_is_a_next_step(
     paas: Run, panel: FakePanel, arguments: tuple[str, ...]

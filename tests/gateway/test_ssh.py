@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from tests.gateway.panel import ALICE, STRANGER, VIEWER, FakePanel
+from tests.gateway.test_gone import push_body
 from tests.gateway.world import PATIENCE, Person, SshDoor, free_port, refs, wait_for
 
 ONLY_GIT = "There is no shell here, only git"
@@ -175,6 +176,22 @@ def test_the_panel_is_asked_by_the_proven_key(alice: Person, panel: FakePanel) -
     assert list(owner.values()) == [ALICE]
     assert {body["service"] for body in asked} == {"git-receive-pack"}
     wait_for(lambda: app.builds[0].delivered, "the end is reported")
+
+
+def test_a_client_that_reads_too_late_is_cut(
+    alice: Person, door: SshDoor, panel: FakePanel
+) -> None:
+    app = panel.create(output=("x" * 1000,) * 20_000)
+    commit = alice.commit()
+    command = [*door.command(ALICE), f"git-receive-pack '{app.name}.git'"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ssh:
+        assert ssh.stdin and ssh.stdout
+        ssh.stdin.write(push_body(alice, commit))
+        ssh.stdin.flush()
+        wait_for(lambda: refs(app) == {"refs/heads/main": commit}, "the deploy succeeds")
+        wait_for(lambda: app.builds[0].delivered is False, "the client is given up")
+        ssh.stdout.read()
+        assert ssh.wait(PATIENCE) != 0
 
 
 # --- nothing else -----------------------------------------------------------

@@ -17,6 +17,7 @@ commands = new_group()
 # The order in which OpenSSH's client offers its own, the hardware's after the others.
 _USUAL = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
 _MAKE_ONE = "Make one first: ssh-keygen -t ed25519"
+_KINDS = ("ssh-", "ecdsa-", "sk-")
 _LARGEST_FILE = 64 * 1024
 
 
@@ -74,7 +75,7 @@ def _usual_key() -> Path:
 
 
 def _read(path: Path) -> str:
-    """The key in `path`, checked here as far as it keeps a private one from being sent."""
+    """The key in `path`, checked so far that no private key or other file is sent."""
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST_FILE).decode("utf-8", "replace")
@@ -85,7 +86,13 @@ def _read(path: Path) -> str:
             f"{path} is a private key. It stays on this machine; nothing was sent.",
             f"Add the public one: paas keys:add {path}.pub",
         )
-    return text.strip()
+    line = text.strip()
+    if "\n" in line or not line.startswith(_KINDS):
+        raise CliError(
+            f"{path} is no public SSH key; nothing was sent.",
+            "The file of one ends in .pub, such as ~/.ssh/id_ed25519.pub.",
+        )
+    return line
 
 
 @commands.command("keys:remove")

@@ -26,14 +26,14 @@ class SshClient:
         self._waiting = 0  # bytes in it
         self._writable = asyncio.Event()
         self._writable.set()
-        self._last_byte = _now()
+        self._last_moved = _now()
         self._closed = asyncio.Event()
         self._closed_in_good_order = False
         self.gone = False
 
     # --- what happens to the channel --------------------------------------
     def receive(self, data: bytes) -> None:
-        self._last_byte = _now()
+        self._last_moved = _now()
         self._arrived.put_nowait(data)
         self._waiting += len(data)
         if self._waiting > _AHEAD:
@@ -72,14 +72,15 @@ class SshClient:
     async def _next(self) -> bytes:
         while True:
             try:
-                async with asyncio.timeout(self._last_byte + _SILENCE - _now()):
+                async with asyncio.timeout(self._last_moved + _SILENCE - _now()):
                     item = await self._arrived.get()
                 break
             except TimeoutError:
-                if _now() - self._last_byte >= _SILENCE:
+                if _now() - self._last_moved >= _SILENCE:
                     raise BodyError("nothing was sent for too long") from None
         if isinstance(item, BodyError):
             raise item
+        self._last_moved = _now()  # git may have been the slow one
         self._waiting -= len(item)
         if self._waiting <= _AHEAD // 2:
             self._channel.resume_reading()
@@ -98,17 +99,17 @@ class SshClient:
                 await self._writable.wait()
         except OSError:  # closed meanwhile; asyncio's TimeoutError is one, too
             self.drop()
-        self._last_byte = _now()
+        self._last_moved = _now()
 
     async def finish(self, status: int) -> bool:
-        if self.gone:
-            return False
-        self._channel.exit(status)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STALL):
-                await self._closed.wait()
-        self._channel.abort()
-        return self._closed_in_good_order
+        there = not self.gone
+        if there:
+            self._channel.exit(status)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STALL):
+                    await self._closed.wait()
+        self._channel.abort()  # unless it is closed
+        return there and self._closed_in_good_order
 
     def drop(self) -> None:
         self.gone = True

@@ -88,11 +88,11 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._task = asyncio.create_task(self._work)
 
     async def _greet(self) -> None:
-        self._channel.write(
+        self._end(
             f"Hello {self._caller.user}, this is paas. There is no shell here, only git.\n"
-            f"To deploy an app: git push {self._git_url} main\n".encode()
+            f"To deploy an app: git push {self._git_url} main\n",
+            status=0,
         )
-        self._channel.exit(0)
 
     async def _execute(self, text: str) -> None:
         try:
@@ -116,7 +116,10 @@ class Session(asyncssh.SSHServerSession[bytes]):
         return checked_version(sent.decode("latin-1"))
 
     def _refuse(self, text: str) -> None:
+        lines = "".join(f" !     {line}\n" for line in text.splitlines())
+        self._end(lines, asyncssh.EXTENDED_DATA_STDERR, status=_REFUSED)
+
+    def _end(self, text: str, where: asyncssh.DataType = None, *, status: int) -> None:
         if not self._channel.is_closing():
-            lines = "".join(f" !     {line}\n" for line in text.splitlines())
-            self._channel.write(lines.encode(), asyncssh.EXTENDED_DATA_STDERR)
-            self._channel.exit(_REFUSED)
+            self._channel.write(text.encode(), where)
+            self._channel.exit(status)
