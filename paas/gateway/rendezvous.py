@@ -89,7 +89,7 @@ class Rendezvous:
                     self._server = await self._listen(context)
                     log.info("attach sessions on port %d", self._instance.rendezvous_port)
                 await asyncio.sleep(_RENEW_SECONDS)
-            except (OSError, ssl.SSLError, InstanceError) as error:
+            except (OSError, ValueError, InstanceError) as error:
                 if told != str(error):
                     log.error("attach sessions cannot be offered: %s", told := str(error))
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -216,6 +216,23 @@ def test_a_killed_client_ends_it(world, app, terminal, options):
     nothing_left(world)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_a_client_without_terminal_ends_it(world, app, number):
+    client = subprocess.Popen(
+        ["paas", "run", "echo ready; exec sleep 1005"],
+        cwd=app,
+        env=world.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with client:
+        assert client.stdout is not None and client.stdout.readline() == b"ready\n"
+        client.send_signal(number)
+        assert client.wait(30) == 128 + number
+    eventually(lambda: not is_running(world, "1005"), "sleep has ended")
+
+
 def test_killed_parts(world, app, terminal):
     """Web and worker are not needed by a session; with the gateway it ends, and says so."""
     shell = terminal("bash", "--norc", "-i")
