@@ -24,8 +24,8 @@ from paas.runtimes.local.supervisor import Program
 from paas.sandbox.spec import SandboxError
 
 MOST_ONE_OFFS = 10
-"""How many one-offs of its users an app may run at once."""
-_OF_USERS = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
+"""How many detached and attached one-offs of a type ("run") an app may run at once."""
+_SUPERVISED = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
 _LONGEST_LINE = 64 * 1024
 _POLL = 0.05
 
@@ -163,7 +163,7 @@ def run_attached(
 
 def stop(parts: Parts, app_id: str, name: str) -> bool:
     """The body of `Runtime.stop`; `tend` clears it away when whoever waits for it knows its end."""
-    records = parts.store.read(app_id).among(*_OF_USERS)
+    records = parts.store.read(app_id).among(*_SUPERVISED)
     found = [record for record in records if record.name == name]
     for record in found:
         parts.supervisor.stop(record.program(app_id))
@@ -205,7 +205,8 @@ def _record(
     ).enter(phase, seconds=timeout or 0.0)
     record = replace(record, owner=owner())
     with parts.store.locked(spec.app_id) as slot:
-        if phase in _OF_USERS and len(slot.state.among(*_OF_USERS)) >= MOST_ONE_OFFS:
+        alike = [one for one in slot.state.among(*_SUPERVISED) if one.type == record.type]
+        if phase in _SUPERVISED and len(alike) >= MOST_ONE_OFFS:
             raise LimitExceeded(f"{MOST_ONE_OFFS} one-off processes are running")
         slot.save(slot.state.put(record))
     parts.mark_pending(spec.app_id)
