@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -320,6 +321,8 @@ def test_the_authority_is_served_and_its_key_is_kept(world, app):
     key = world.home / "keys" / "ca_key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert "PRIVATE KEY" not in world.get("/ca.pem").body
+    findings = json.loads(world.paas("doctor", "--json", check=False).stdout)
+    assert not [one for one in findings if one["name"] == "run"], "doctor could attach as well"
 
 
 def test_detached_with_tail(world, app):
