@@ -173,6 +173,11 @@ def test_bytes_pass_as_they_are(world, app, tmp_path):
     assert found == hashlib.sha256(BINARY).hexdigest()
 
 
+def test_a_full_disk_at_the_reader_is_told(world, app):
+    done = world.shell(["bash", "-c", "paas run 'echo x' > /dev/full"], cwd=app, check=False)
+    assert done.returncode == 1 and "No space left" in done.stderr
+
+
 def test_a_reader_that_leaves_ends_it(world, app):
     line = "paas run 'exec yes leaving' | head -n 1"
     done = world.shell(["bash", "-c", line], cwd=app, check=True)

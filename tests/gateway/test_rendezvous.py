@@ -189,7 +189,7 @@ def test_output_may_end_long_before_the_process(instance: Instance) -> None:
 def test_a_slow_reader_gets_everything(instance: Instance, monkeypatch) -> None:
     """`paas run 'seq 1000000' | less`: the process has ended long before the last page is read."""
     narrow = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    monkeypatch.setattr(module, "_KEEP_ALIVE", (*module._KEEP_ALIVE, narrow))
+    monkeypatch.setattr(frames, "_KEEP_ALIVE", (*frames._KEEP_ALIVE, narrow))
     monkeypatch.setattr("paas.gateway.session._LAST_WORDS", 0.1)
     monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.1)
     size = 300_000
