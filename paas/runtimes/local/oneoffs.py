@@ -30,7 +30,7 @@ _LONGEST_LINE = 64 * 1024
 _POLL = 0.05
 
 
-class AttachedRun:
+class ChildRun:
     """A `OneOff` that is a child of this process."""
 
     def __init__(
@@ -130,16 +130,16 @@ def run(
     timeout: float | None,
     environment: Mapping[str, str],
     size: Size,
-) -> AttachedRun | DetachedRun:
+) -> ChildRun | DetachedRun:
     """The body of `Runtime.run`.
 
     Raises:
         RuntimeFailure: it could not be started.
     """
-    phase = Phase.ONE_OFF if detached else Phase.ATTACHED
+    phase = Phase.ONE_OFF if detached else Phase.CHILD
     record = _record(parts, spec, command, name, phase, size, timeout)
     if not detached:
-        return _attached(parts, spec, record, size, environment, timeout)
+        return _child(parts, spec, record, size, environment, timeout)
     log = parts.processes.raw_log(spec.app_id, record.name)
     log_start = log.stat().st_size if log.exists() else 0
     _supervised(parts, spec, record, size, environment)
@@ -216,19 +216,25 @@ def _record(
 def _supervised(
     parts: Parts, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]
 ) -> None:
-    parts.processes.start(spec, record, size, extra=extra)
+    try:
+        parts.processes.start(spec, record, size, extra=extra)
+    except BaseException:
+        parts.processes.clear_files(record.program(spec.app_id))
+        with parts.store.locked(spec.app_id) as slot:
+            slot.save(slot.state.drop(record.id))
+        raise
     with parts.store.locked(spec.app_id) as slot:  # from now on it lives without us
         slot.save(slot.state.put(replace(record, owner="")))
 
 
-def _attached(
+def _child(
     parts: Parts,
     spec: AppSpec,
     record: Record,
     size: Size,
     extra: Mapping[str, str],
     timeout: float | None,
-) -> AttachedRun:
+) -> ChildRun:
     reader, writer = os.pipe()
     output = os.fdopen(reader, "rb")
     try:
@@ -246,7 +252,7 @@ def _attached(
         os.close(writer)
     with parts.store.locked(spec.app_id) as slot:
         slot.save(slot.state.put(replace(record, pid=child.pid)))
-    running = AttachedRun(parts, spec.app_id, record, child, output)
+    running = ChildRun(parts, spec.app_id, record, child, output)
     if timeout is not None:
         running.stop_after(timeout)
     return running
