@@ -304,6 +304,7 @@ def test_why_a_process_could_not_be_attached_to(instance: Instance) -> None:
         "\xff\xfe",
         json.dumps({"name": "run.1"}),
     ],
+    ids=["nonsense", "nothing", "forged", "too old", "no text", "no ticket"],
 )
 def test_without_a_secret_one_is_cut_off(instance: Instance, line: str) -> None:
     async def tell() -> None:
