@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 import sys
 import termios
@@ -24,7 +23,6 @@ from paas.frames import Frame, FrameError, Kind
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 20.0
-_SILENCE = 45_000  # milliseconds until a network that is cut is noticed
 _READER_GONE = 128 + signal.SIGPIPE
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -78,9 +76,7 @@ class Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        writer.get_extra_info("socket").setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE
-        )
+        frames.keep_alive(writer.get_extra_info("socket"))
 
     async def serve(self, name: str, *, terminal: bool) -> int:
         """Pass bytes both ways until the process `name` ends; its exit status.
@@ -99,25 +95,28 @@ class Connection:
 
     async def _show(self, name: str) -> int:
         noticed = False
-        with suppress(OSError, FrameError):
-            while frame := await frames.read(self._reader):
-                match frame.kind:
-                    case Kind.OUTPUT | Kind.ERRORS:
-                        if not _write(frame):
-                            return _READER_GONE
-                    case Kind.NOTICE:
-                        noticed = True
-                        note(f"\r\n{frame.payload.decode(errors='replace')}\r")
-                    case Kind.EXIT:
-                        return frame.facts()["status"]
-                    case _:
-                        pass  # of a newer panel
+        while frame := await self._next():
+            match frame.kind:
+                case Kind.OUTPUT | Kind.ERRORS:
+                    if not _write(frame):
+                        return _READER_GONE
+                case Kind.NOTICE:
+                    noticed = True
+                    note(f"\r\n{frame.payload.decode(errors='replace')}\r")
+                case Kind.EXIT:
+                    return frame.facts()["status"]
         if noticed:
             return FAILURE
         raise ConnectionCut(
             f"The connection to {name} broke off, so the panel ends that process.",
             "Run it again; run:detached runs a command without a connection.",
         )
+
+    async def _next(self) -> Frame | None:
+        try:
+            return await frames.read(self._reader)
+        except (OSError, FrameError):
+            return None
 
     # --- what goes up -----------------------------------------------------------
     async def _send(self, frame: Frame) -> None:
@@ -151,7 +150,11 @@ class Connection:
 
 
 def _write(frame: Frame) -> bool:
-    """Pass output on; False when nobody reads it any more."""
+    """Pass output on; False when nobody reads it any more.
+
+    Raises:
+        CliError: it cannot be written (disk full).
+    """
     target = _STDOUT if frame.kind is Kind.OUTPUT else _STDERR
     view = memoryview(frame.payload)
     try:
@@ -159,6 +162,8 @@ def _write(frame: Frame) -> bool:
             view = view[os.write(target, view) :]
     except BrokenPipeError:
         return False
+    except OSError as error:
+        raise CliError(f"The output cannot be written: {error.strerror}.") from error
     return True
 
 

@@ -36,14 +36,7 @@ _RETRY_SECONDS = 5.0  # while the port is taken
 _RENEW_SECONDS = 24 * 3600.0
 _CLOSE_SECONDS = 5.0
 _TCP_ESTABLISHED = 1  # linux/tcp_states.h
-# A network that is cut is noticed within a minute.
-_KEEP_ALIVE = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 45_000),  # milliseconds
-)
+_MOST_RETRANSMITS = 8  # of the same data: about a minute
 
 
 class Rendezvous:
@@ -89,7 +82,7 @@ class Rendezvous:
                     self._server = await self._listen(context)
                     log.info("attach sessions on port %d", self._instance.rendezvous_port)
                 await asyncio.sleep(_RENEW_SECONDS)
-            except (OSError, ssl.SSLError, InstanceError) as error:
+            except (OSError, ValueError, InstanceError) as error:
                 if told != str(error):
                     log.error("attach sessions cannot be offered: %s", told := str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -112,11 +105,12 @@ class Rendezvous:
         self._meetings.add(meeting)
         try:
             ticket, framed = await self._admit(reader)
-            _keep_alive(writer)
+            connection = writer.get_extra_info("socket")
+            frames.keep_alive(connection)
             writer.write(_HELLO)
             await writer.drain()
             client = _dialect(ticket, reader, writer, framed=framed)
-            await self._attend(ticket, client, writer.get_extra_info("socket"))
+            await self._attend(ticket, client, connection)
         except TicketError as error:
             log.warning("a client of %s was refused: %s", _address(writer), error)
             writer.transport.abort()
@@ -157,7 +151,7 @@ class Rendezvous:
         except RuntimeFailure as error:
             await client.notice(str(error))
             return
-        session = Session(client, attachment, ticket.name, lambda: not _is_established(connection))
+        session = Session(client, attachment, ticket.name, lambda: _is_cut(connection))
         self._sessions.add(session)
         try:
             status = await session.run()
@@ -182,15 +176,10 @@ def _dialect(
     )
 
 
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    connection = writer.get_extra_info("socket")
-    for level, option, value in _KEEP_ALIVE:
-        connection.setsockopt(level, option, value)
-
-
-def _is_established(connection: socket.socket) -> bool:
-    """Whether the other side has neither closed nor broken it (tcp(7): TCP_INFO's first byte)."""
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_ESTABLISHED
+def _is_cut(connection: socket.socket) -> bool:
+    """Whether the other side has left, or acknowledges nothing any more (linux/tcp.h, tcp_info)."""
+    state, _, retransmits = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 3)
+    return state != _TCP_ESTABLISHED or retransmits >= _MOST_RETRANSMITS
 
 
 def _address(writer: asyncio.StreamWriter) -> str:

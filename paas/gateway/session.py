@@ -85,10 +85,14 @@ class Session:
     # --- output -----------------------------------------------------------------
     async def _carry_out(self) -> int:
         """All that the process says; then how it ended."""
-        pumps = [self._pump(self._attachment.stdout, self._client.output)]
+        ways = [(self._attachment.stdout, self._client.output)]
         if self._attachment.stderr is not None:
-            pumps.append(self._pump(self._attachment.stderr, self._client.errors))
-        await asyncio.gather(*pumps)
+            ways.append((self._attachment.stderr, self._client.errors))
+        pumps = [asyncio.create_task(self._pump(*way)) for way in ways]
+        try:
+            await asyncio.gather(*pumps)
+        finally:  # one that went on would soon read the descriptor of somebody else's session
+            await _cancel(*pumps)
         while (status := await asyncio.to_thread(self._attachment.wait, 0)) is None:
             await asyncio.sleep(_END_POLL)  # it may close its output and go on
         return status

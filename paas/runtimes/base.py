@@ -351,7 +351,7 @@ class Runtime(Protocol):
         later it is stopped.
 
         Raises:
-            LimitExceeded: the app has as many detached and attached ones as it may.
+            LimitExceeded: the app has as many detached and attached ones of that type as it may.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -172,6 +173,11 @@ def test_bytes_pass_as_they_are(world, app, tmp_path):
     assert found == hashlib.sha256(BINARY).hexdigest()
 
 
+def test_a_full_disk_at_the_reader_is_told(world, app):
+    done = world.shell(["bash", "-c", "paas run 'echo x' > /dev/full"], cwd=app, check=False)
+    assert done.returncode == 1 and "No space left" in done.stderr
+
+
 def test_a_reader_that_leaves_ends_it(world, app):
     line = "paas run 'exec yes leaving' | head -n 1"
     done = world.shell(["bash", "-c", line], cwd=app, check=True)
@@ -214,6 +220,23 @@ def test_a_killed_client_ends_it(world, app, terminal, options):
     os.kill(sleeping.pid, signal.SIGKILL)
     eventually(lambda: not is_running(world, "1002"), "the process has ended", seconds=15)
     nothing_left(world)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_a_client_without_terminal_ends_it(world, app, number):
+    client = subprocess.Popen(
+        ["paas", "run", "echo ready; exec sleep 1005"],
+        cwd=app,
+        env=world.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with client:
+        assert client.stdout is not None and client.stdout.readline() == b"ready\n"
+        client.send_signal(number)
+        assert client.wait(30) == 128 + number
+    eventually(lambda: not is_running(world, "1005"), "sleep has ended")
 
 
 def test_killed_parts(world, app, terminal):
@@ -303,6 +326,8 @@ def test_the_authority_is_served_and_its_key_is_kept(world, app):
     key = world.home / "keys" / "ca_key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert "PRIVATE KEY" not in world.get("/ca.pem").body
+    findings = json.loads(world.paas("doctor", "--json", check=False).stdout)
+    assert not [one for one in findings if one["name"] == "run"], "doctor could attach as well"
 
 
 def test_detached_with_tail(world, app):

@@ -13,6 +13,7 @@ from apps.catalog.models import Collaborator
 from apps.formation.change import roll_out_change
 from apps.formation.run import note_end
 from paas import tickets
+from paas.certificates import ensure_authority
 from paas.runtimes.base import LimitExceeded, Terminal
 from tests.conftest import Api
 
@@ -165,3 +166,15 @@ def test_the_trail_names_the_act_and_not_the_command(call, live):
     assert "paas[api]: Starting process run.1 by user alice@example.org" in log
     assert "paas[run.1]: Process exited with status 3" in log
     assert "paas[run.2]: Client disconnected" in log
+
+
+def test_the_authority_is_public_once_it_is_there(client):
+    def get():
+        return client.get("/ca.pem", headers={"Host": "localhost"})
+
+    assert get().status_code == 503 and "moment" in get().json()["message"]
+    ensure_authority(settings.INSTANCE)
+    try:
+        assert get().status_code == 200 and get().content.startswith(b"-----BEGIN CERTIFICATE")
+    finally:
+        settings.INSTANCE.authority.unlink()

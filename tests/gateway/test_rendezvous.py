@@ -39,11 +39,11 @@ class Process:
         self.ticket = ticket
         self.reads, self.stdin = os.pipe()
         self.stdout, self.says = os.pipe()
-        self.stderr: int | None = None
+        self.stderr, self.errors = os.pipe()
         self.size = Terminal()
         self.status: int | None = None
         self.closed = False
-        for stream in (self.stdin, self.stdout):
+        for stream in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(stream, False)
 
     def resize(self, terminal: Terminal) -> None:
@@ -60,7 +60,11 @@ class Process:
 
     def exit(self, status: int) -> None:
         self.status = status
+        self.close_output()
+
+    def close_output(self) -> None:
         os.close(self.says)
+        os.close(self.errors)
 
 
 @dataclass
@@ -173,7 +177,7 @@ def test_both_ways_and_the_status(instance: Instance) -> None:
 def test_output_may_end_long_before_the_process(instance: Instance) -> None:
     async def story(world, _, reader, __):
         process = await world.process()
-        os.close(process.says)
+        process.close_output()
         await asyncio.sleep(0.3)
         assert not process.closed
         process.status = 0
@@ -185,7 +189,7 @@ def test_output_may_end_long_before_the_process(instance: Instance) -> None:
 def test_a_slow_reader_gets_everything(instance: Instance, monkeypatch) -> None:
     """`paas run 'seq 1000000' | less`: the process has ended long before the last page is read."""
     narrow = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    monkeypatch.setattr(module, "_KEEP_ALIVE", (*module._KEEP_ALIVE, narrow))
+    monkeypatch.setattr(frames, "_KEEP_ALIVE", (*frames._KEEP_ALIVE, narrow))
     monkeypatch.setattr("paas.gateway.session._LAST_WORDS", 0.1)
     monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.1)
     size = 300_000
@@ -300,6 +304,7 @@ def test_why_a_process_could_not_be_attached_to(instance: Instance) -> None:
         "\xff\xfe",
         json.dumps({"name": "run.1"}),
     ],
+    ids=["nonsense", "nothing", "forged", "too old", "no text", "no ticket"],
 )
 def test_without_a_secret_one_is_cut_off(instance: Instance, line: str) -> None:
     async def tell() -> None:
@@ -357,26 +362,31 @@ def test_a_taken_port_is_waited_for(instance: Instance, monkeypatch) -> None:
     asyncio.run(tell())
 
 
+class Silent:
+    """A client that says nothing and remembers what it is told; `broken`: it cannot be told."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.heard: list[str] = []
+        self.broken = broken
+
+    async def events(self) -> AsyncIterator[Event]:
+        await asyncio.sleep(1000)
+        yield EndOfInput()
+
+    async def output(self, data: bytes) -> None:
+        if self.broken:
+            raise ConnectionResetError
+
+    async def errors(self, data: bytes) -> None:
+        await self.output(data)
+
+    async def notice(self, text: str) -> None:
+        self.heard.append(text)
+
+    async def exit(self, status: int) -> None: ...
+
+
 def test_an_idle_session_ends() -> None:
-    class Silent:
-        """A client that says nothing and remembers what it is told."""
-
-        def __init__(self) -> None:
-            self.heard: list[str] = []
-
-        async def events(self) -> AsyncIterator[Event]:
-            await asyncio.sleep(1000)
-            yield EndOfInput()
-
-        async def output(self, data: bytes) -> None: ...
-
-        async def errors(self, data: bytes) -> None: ...
-
-        async def notice(self, text: str) -> None:
-            self.heard.append(text)
-
-        async def exit(self, status: int) -> None: ...
-
     async def tell() -> None:
         client, process = Silent(), Process()
         session = Session(client, process, "run.1", lambda: False, idle_limit=0.5)
@@ -387,5 +397,19 @@ def test_an_idle_session_ends() -> None:
         assert not running.done()
         assert await running is None
         assert process.closed and "idle" in client.heard[0]
+
+    asyncio.run(tell())
+
+
+def test_nothing_reads_on_after_the_end() -> None:
+    """Else it would read what a later session has under the same number."""
+
+    async def tell() -> None:
+        process = Process()
+        os.write(process.says, b"to a client that has gone")
+        assert await Session(Silent(broken=True), process, "run.1", lambda: False).run() is None
+        os.write(process.errors, b"later")
+        await asyncio.sleep(0.2)
+        assert os.read(process.stderr, 100) == b"later"
 
     asyncio.run(tell())

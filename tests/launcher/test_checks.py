@@ -3,13 +3,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from paas import certificates, keys
 from paas.instance import Instance
-from paas.launcher import checks, tools
+from paas.launcher import checks, health, tools
 from paas.launcher.environment import apps_environment, parts_environment
 from paas.launcher.errors import LaunchError
 
@@ -44,6 +46,15 @@ def test_a_taken_rendezvous_port_is_told(instance: Instance) -> None:
         said = checks.rendezvous_taken(taken)
     assert said and f"process {os.getpid()}" in said and "PAAS_RENDEZVOUS_PORT" in said
     assert checks.rendezvous_taken(taken) is None
+
+
+def test_doctor_knows_the_gateway_from_others(instance: Instance) -> None:
+    keys.ensure_keys(instance)
+    certificates.ensure_authority(instance)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        threading.Thread(target=lambda: stranger.accept()[0].close(), daemon=True).start()
+        assert str(port) in health.attachable(dataclasses.replace(instance, rendezvous_port=port))
 
 
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])

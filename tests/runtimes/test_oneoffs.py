@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from paas.runtimes.base import AppSpec, Attachment, LimitExceeded, ProcessState, Size, Terminal
+from paas.runtimes.base import (
+    AppSpec,
+    Attachment,
+    LimitExceeded,
+    ProcessState,
+    RuntimeFailure,
+    Size,
+    Terminal,
+)
 from paas.runtimes.local import LocalRuntime, launch
 from paas.runtimes.local.oneoffs import MOST_ONE_OFFS
 from paas.runtimes.local.state import StateStore
@@ -96,6 +104,13 @@ def test_so_many_and_no_more(runtime: LocalRuntime, app: AppSpec) -> None:
     assert release_phase.wait(30) == 0, "the platform's own are not counted"
     runtime.stop(app.app_id, "run.0")
     eventually(lambda: len(states(runtime, app)) < MOST_ONE_OFFS)
+
+
+def test_one_that_could_not_be_started_takes_no_place(runtime: LocalRuntime, app: AppSpec) -> None:
+    gone = replace(app, artifact=replace(app.artifact, path="/nowhere"))
+    with pytest.raises(RuntimeFailure):
+        runtime.run_attached(gone, "true", name="run.1", timeout=60)
+    assert not runtime.observe(app.app_id)
 
 
 def test_a_terminal_is_a_terminal(runtime: LocalRuntime, app: AppSpec) -> None:

@@ -30,7 +30,7 @@ _LOOK_EVERY = 1.0  # seconds between two looks whether supervisord is still ther
 class Launch:
     """What to run; `channel` is where a process that is to be attached waits for that."""
 
-    box: Sandbox
+    sandbox: Sandbox
     argv: Sequence[str]
     channel: Path | None = None
 
@@ -47,8 +47,8 @@ def write(path: Path, launch: Launch) -> None:
 def read(path: Path) -> Launch:
     """What `write` has written."""
     data = json.loads(path.read_text())
-    channel = data["channel"]
-    return Launch(_sandbox(data["box"]), data["argv"], Path(channel) if channel else None)
+    channel = data.get("channel")  # a file of an older version has none
+    return Launch(_sandbox(data["sandbox"]), data["argv"], Path(channel) if channel else None)
 
 
 def become(path: Path, parent: int) -> NoReturn:
@@ -61,7 +61,7 @@ def become(path: Path, parent: int) -> NoReturn:
         SandboxError: isolation cannot be had.
     """
     launch = read(path)
-    box = launch.box
+    box = launch.sandbox
     channel = _await_client(launch.channel, parent) if launch.channel else None
     if box.uid is not None and os.geteuid() == 0:
         os.fchown(1, box.uid, -1)  # else the app could not open /dev/stdout

@@ -69,7 +69,7 @@ def _status(state: AppState, record: Record, program: Program | None) -> Process
             return _shown(state, record, ProcessState.STOPPING, program=program)
         case Phase.ONE_OFF | Phase.AWAITING | Phase.SESSION:
             return _one_off(state, record, program)
-        case Phase.ATTACHED:
+        case Phase.CHILD:
             alive = is_alive(record.owner)
             return _shown(state, record, ProcessState.UP) if alive else None
     return _live(state, record, program)

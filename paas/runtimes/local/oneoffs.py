@@ -24,13 +24,13 @@ from paas.runtimes.local.supervisor import Program
 from paas.sandbox.spec import SandboxError
 
 MOST_ONE_OFFS = 10
-"""How many one-offs of its users an app may run at once."""
-_OF_USERS = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
+"""How many detached and attached one-offs of a type ("run") an app may run at once."""
+_SUPERVISED = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
 _LONGEST_LINE = 64 * 1024
 _POLL = 0.05
 
 
-class AttachedRun:
+class ChildRun:
     """A `OneOff` that is a child of this process."""
 
     def __init__(
@@ -130,16 +130,16 @@ def run(
     timeout: float | None,
     environment: Mapping[str, str],
     size: Size,
-) -> AttachedRun | DetachedRun:
+) -> ChildRun | DetachedRun:
     """The body of `Runtime.run`.
 
     Raises:
         RuntimeFailure: it could not be started.
     """
-    phase = Phase.ONE_OFF if detached else Phase.ATTACHED
+    phase = Phase.ONE_OFF if detached else Phase.CHILD
     record = _record(parts, spec, command, name, phase, size, timeout)
     if not detached:
-        return _attached(parts, spec, record, size, environment, timeout)
+        return _child(parts, spec, record, size, environment, timeout)
     log = parts.processes.raw_log(spec.app_id, record.name)
     log_start = log.stat().st_size if log.exists() else 0
     _supervised(parts, spec, record, size, environment)
@@ -163,7 +163,7 @@ def run_attached(
 
 def stop(parts: Parts, app_id: str, name: str) -> bool:
     """The body of `Runtime.stop`; `tend` clears it away when whoever waits for it knows its end."""
-    records = parts.store.read(app_id).among(*_OF_USERS)
+    records = parts.store.read(app_id).among(*_SUPERVISED)
     found = [record for record in records if record.name == name]
     for record in found:
         parts.supervisor.stop(record.program(app_id))
@@ -205,7 +205,8 @@ def _record(
     ).enter(phase, seconds=timeout or 0.0)
     record = replace(record, owner=owner())
     with parts.store.locked(spec.app_id) as slot:
-        if phase in _OF_USERS and len(slot.state.among(*_OF_USERS)) >= MOST_ONE_OFFS:
+        alike = [one for one in slot.state.among(*_SUPERVISED) if one.type == record.type]
+        if phase in _SUPERVISED and len(alike) >= MOST_ONE_OFFS:
             raise LimitExceeded(f"{MOST_ONE_OFFS} one-off processes are running")
         slot.save(slot.state.put(record))
     parts.mark_pending(spec.app_id)
@@ -232,19 +233,25 @@ def find(parts: Parts, app_id: str, name: str) -> DetachedRun | None:
 def _supervised(
     parts: Parts, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]
 ) -> None:
-    parts.processes.start(spec, record, size, extra=extra)
+    try:
+        parts.processes.start(spec, record, size, extra=extra)
+    except BaseException:
+        parts.processes.clear_files(record.program(spec.app_id))
+        with parts.store.locked(spec.app_id) as slot:
+            slot.save(slot.state.drop(record.id))
+        raise
     with parts.store.locked(spec.app_id) as slot:  # from now on it lives without us
         slot.save(slot.state.put(replace(record, owner="")))
 
 
-def _attached(
+def _child(
     parts: Parts,
     spec: AppSpec,
     record: Record,
     size: Size,
     extra: Mapping[str, str],
     timeout: float | None,
-) -> AttachedRun:
+) -> ChildRun:
     reader, writer = os.pipe()
     output = os.fdopen(reader, "rb")
     try:
@@ -262,7 +269,7 @@ def _attached(
         os.close(writer)
     with parts.store.locked(spec.app_id) as slot:
         slot.save(slot.state.put(replace(record, pid=child.pid)))
-    running = AttachedRun(parts, spec.app_id, record, child, output)
+    running = ChildRun(parts, spec.app_id, record, child, output)
     if timeout is not None:
         running.stop_after(timeout)
     return running

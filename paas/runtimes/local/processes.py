@@ -85,7 +85,7 @@ class Processes:
         launch.write(
             self._spec_file(program),
             launch.Launch(
-                box=box,
+                sandbox=box,
                 argv=sandbox.run_user_command(record.command),
                 channel=self.channel(program) if attached else None,
             ),

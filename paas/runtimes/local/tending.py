@@ -19,7 +19,7 @@ EXIT_STATUS_SECONDS = 5.0
 
 _PASSING = (
     *(Phase.STARTING, Phase.DRAINING, Phase.STOPPING),
-    *(Phase.ONE_OFF, Phase.ATTACHED, Phase.AWAITING, Phase.SESSION),
+    *(Phase.ONE_OFF, Phase.CHILD, Phase.AWAITING, Phase.SESSION),
 )
 
 
@@ -73,7 +73,7 @@ def _step(parts: Parts, state: AppState, record: Record, programs: dict[str, Pro
             return _end_session(parts, state, record, programs)
         case Phase.SESSION if _is_over(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.ATTACHED if not is_alive(record.owner):
+        case Phase.CHILD if not is_alive(record.owner):
             parts.processes.clear_files(record.program(state.app_id))
             return state.drop(record.id)
     return state
