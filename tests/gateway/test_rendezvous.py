@@ -101,7 +101,13 @@ class World:
 @pytest.fixture
 def instance(tmp_path: Path) -> Instance:
     made = Instance(
-        tmp_path / "home", tmp_path / "run", 8080, 2222, "127.0.0.1", "localhost", free_port()
+        tmp_path / "home",
+        tmp_path / "run",
+        8080,
+        2222,
+        "127.0.0.1",
+        "localhost",
+        rendezvous_port=free_port(),
     )
     made.run.mkdir()
     ensure_keys(made)

@@ -36,7 +36,9 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def make_instance(home: Path, run: Path) -> Instance:
-    instance = Instance(home, run, 8080, free_port(), "127.0.0.1", "localhost")
+    instance = Instance(
+        home, run, 8080, free_port(), "127.0.0.1", "localhost", rendezvous_port=free_port()
+    )
     for folder in (
         instance.keys,
         instance.repositories,
@@ -64,6 +66,7 @@ class Gateway:
             "PAAS_HOME": str(self.instance.home),
             "PAAS_RUN": str(self.instance.run),
             "PAAS_SSH_PORT": str(self.instance.ssh_port),
+            "PAAS_RENDEZVOUS_PORT": str(self.instance.rendezvous_port),
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
