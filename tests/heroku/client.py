@@ -48,6 +48,7 @@ class Heroku:
             "HEROKU_HOST": self.world.origin,
             "HEROKU_PARTICLEBOARD_URL": self.world.origin,
             "HEROKU_API_KEY": self._token,
+            "NODE_EXTRA_CA_CERTS": str(self.world.home / "ca.pem"),
             "HEROKU_SKIP_NEW_VERSION_CHECK": "true",
             "DISABLE_TELEMETRY": "true",
             "GIT_TERMINAL_PROMPT": "0",

@@ -116,6 +116,23 @@ def test_run(heroku, live):
     assert "attached" in done.stdout
 
 
+@command("run")
+def test_run_reads_its_input(heroku, live):
+    """Gives the command what is typed, until its end."""
+    done = heroku("run", "--no-tty", "-a", live, "--", "cat", stdin="typed into it\n")
+    assert "typed into it" in done.stdout
+
+
+@command("ps:stop")
+def test_stop_a_one_off(heroku, live, dynos):
+    """A one-off ends for good."""
+    heroku("run:detached", "-a", live, "--", "sleep 300")
+    until(lambda: [d for d in dynos() if d["type"] == "run" and d["state"] == "up"])
+    (name,) = [dyno["name"] for dyno in dynos() if dyno["command"] == "sleep 300"]
+    heroku("ps:stop", "--dyno-name", name, "-a", live)
+    until(lambda: name not in [dyno["name"] for dyno in dynos() if dyno["state"] == "up"])
+
+
 @command("logs")
 def test_logs(heroku, live, world):
     """Prints the newest lines of all sources, or of one."""

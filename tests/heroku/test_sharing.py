@@ -45,6 +45,13 @@ def test_domains_remove(heroku, shared, world):
     assert "gone.example.org" not in _domains(world, shared)
 
 
+@pytest.fixture(scope="module")
+def friend(world):
+    """The address of a user."""
+    world.api("POST", "/users", {"email": "friend@example.org"})
+    return "friend@example.org"
+
+
 def _collaborators(world, app):
     return [one["user"]["email"] for one in world.api("GET", f"/apps/{app}/collaborators")[1]]
 
@@ -57,17 +64,26 @@ def test_access(heroku, shared):
 
 
 @command("access:add")
-def test_access_add(heroku, shared, world):
+def test_access_add(heroku, shared, friend, world):
     """Gives a user access to the app."""
-    said = heroku("access:add", "friend@example.org", "-a", shared).stderr
-    assert f"Adding friend@example.org access to the app {shared}... done" in said
-    assert "friend@example.org" in _collaborators(world, shared)
+    said = heroku("access:add", friend, "-a", shared).stderr
+    assert f"Adding {friend} access to the app {shared}... done" in said
+    assert friend in _collaborators(world, shared)
+
+
+@command("access:add")
+def test_access_add_somebody_without_an_account(heroku, shared, world):
+    """Invites an address that has no account."""
+    heroku("access:add", "new@example.org", "-a", shared)
+    assert "new@example.org" not in _collaborators(world, shared)
+    invited = world.api("GET", "/invitations")[1]
+    assert [one["email"] for one in invited] == ["new@example.org"]
 
 
 @command("access:remove")
-def test_access_remove(heroku, shared, world):
+def test_access_remove(heroku, shared, friend, world):
     """Takes it away again."""
-    world.api("POST", f"/apps/{shared}/collaborators", {"user": "friend@example.org"})
-    said = heroku("access:remove", "friend@example.org", "-a", shared).stderr
-    assert f"Removing friend@example.org access from the app {shared}... done" in said
-    assert "friend@example.org" not in _collaborators(world, shared)
+    world.api("POST", f"/apps/{shared}/collaborators", {"user": friend})
+    said = heroku("access:remove", friend, "-a", shared).stderr
+    assert f"Removing {friend} access from the app {shared}... done" in said
+    assert friend not in _collaborators(world, shared)
