@@ -39,7 +39,7 @@ def error_response(
 
 def method_not_allowed(response: HttpResponseBase) -> HttpResponse:
     """Django's and ninja's 405 in our shape."""
-    allowed = response.headers.get("Allow", "")
+    allowed = ", ".join(sorted(response.headers.get("Allow", "").split(", ")))
     message = f"This can only be asked by: {allowed}."
     return error_response(405, "method_not_allowed", message, {"Allow": allowed})
 

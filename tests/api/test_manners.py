@@ -163,5 +163,5 @@ def test_errors_have_herokus_words(get):
     assert get("/nothing/here").json()["id"] == "not_found"
     assert get("/apps/%00").json()["id"] == "not_found"
     wrong = Client().post("/account", headers={"Host": "localhost"})
-    assert wrong.status_code == 405 and wrong["Allow"] == "GET"
+    assert wrong.status_code == 405 and wrong["Allow"] == "GET, PATCH"
     assert wrong.json()["id"] == "method_not_allowed"
