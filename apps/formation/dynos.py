@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apps.catalog.models import App
+from apps.formation.models import Helm
 from apps.formation.runtime import get_runtime
 from apps.formation.scale import formation_of
 from apps.releases.models import Release
@@ -45,13 +46,21 @@ def _show(app: App, status: ProcessStatus, ids: dict[int, uuid.UUID]) -> dict[st
 
 def _missing(app: App, observed: list[ProcessStatus]) -> list[dict[str, Any]]:
     there = {status.name for status in observed}
+    trouble = _trouble(app)
     now = datetime.now(UTC)
     return [
-        _entry(app, f"{row.type}.{number}", row.type, "down", now) | {"size": row.size}
+        _entry(app, name, row.type, "crashed" if name in trouble else "down", now)
+        | {"size": row.size, "reason": trouble.get(name, "")}
         for row in formation_of(app)
         for number in range(1, row.quantity + 1)
-        if f"{row.type}.{number}" not in there
+        if (name := f"{row.type}.{number}") not in there
     ]
+
+
+def _trouble(app: App) -> dict[str, str]:
+    """The process that kept the last reconcile from its end, and why."""
+    trouble = Helm.objects.filter(app=app).values_list("trouble", flat=True).first()
+    return {trouble["process"]: trouble["reason"]} if trouble else {}
 
 
 def _entry(app: App, name: str, kind: str, state: str, since: datetime) -> dict[str, Any]:
