@@ -11,5 +11,5 @@ RUN make .venv/.stamps/runtime
 
 ENV PAAS_HOME=/var/lib/paas PAAS_BIND=0.0.0.0
 VOLUME /var/lib/paas
-EXPOSE 8080 2222
+EXPOSE 8080 2222 5000
 CMD [".venv/bin/python", "-m", "paas.launcher"]

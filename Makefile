@@ -1,4 +1,4 @@
-# The four commands a newcomer needs: up, test, lint, bench. Each makes .venv by itself.
+# What a newcomer needs: up, test, lint, bench. Each makes .venv by itself.
 # PYTHON=/path/to/python3.12 chooses another interpreter.
 
 SHELL := /bin/sh
@@ -15,11 +15,12 @@ JOBS ?= auto
 export UV_PYTHON_DOWNLOADS = never
 export VIRTUAL_ENV = $(CURDIR)/$(VENV)
 
-.PHONY: help up test test-postgres lint bench lock
+.PHONY: help up test test-heroku test-postgres lint bench lock
 
 help:
 	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
 	@echo "make test   lint, then every test, with real processes"
+	@echo "make test-heroku  Heroku's own CLI against a running instance (needs node and npm)"
 	@echo "make lint   ruff, mypy --strict, import contracts"
 	@echo "make bench  measure deploys, throughput and memory on this machine"
 
@@ -28,12 +29,15 @@ up: $(STAMPS)/runtime
 
 test: lint
 	$(BIN)/pytest -n $(JOBS) -m "not e2e"
-	$(BIN)/pytest -n 2 --dist loadfile -m e2e
+	$(BIN)/pytest -n 2 --dist loadfile -m "e2e and not heroku"
+
+test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
+	$(BIN)/pytest -n 2 --dist loadfile tests/heroku
 
 # What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
 test-postgres: $(STAMPS)/dev
 	$(BIN)/python -m tests.postgres -n 2 tests/accounts tests/catalog tests/source tests/builds \
-	  tests/releases tests/formation tests/logs tests/e2e/test_acceptance.py
+	  tests/releases tests/formation tests/logs tests/api tests/e2e/test_acceptance.py
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
@@ -80,6 +84,13 @@ $(STAMPS)/runtime: requirements.lock pyproject.toml | $(STAMPS)/uv
 $(STAMPS)/dev: requirements-dev.lock pyproject.toml | $(STAMPS)/uv
 	@$(call sync,requirements-dev.lock)
 	@touch $(STAMPS)/runtime $@
+
+# npm writes to the lock where it came from unless told otherwise; its scripts are not needed.
+$(STAMPS)/heroku: tests/heroku/package.json tests/heroku/package-lock.json | $(STAMPS)/venv
+	@command -v npm >/dev/null || { echo "npm is missing. Debian: apt install npm"; exit 1; }
+	@echo "Installing Heroku's CLI ..."
+	@cd tests/heroku && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # setuptools builds the editable install; the constraint holds it to the lock's version and hash.
 define sync

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 DEFAULT_PORT = 8080
 DEFAULT_SSH_PORT = 2222
 DEFAULT_HTTPS_PORT = 8443
+DEFAULT_RENDEZVOUS_PORT = 5000
 
 
 class InstanceError(Exception):
@@ -69,6 +72,7 @@ class Instance:
     bind: str
     domain: str
     tls: Tls = field(default_factory=Tls)
+    rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
 
     # --- what lasts -------------------------------------------------------
     @property
@@ -78,6 +82,11 @@ class Instance:
     @property
     def keys(self) -> Path:
         return self.home / "keys"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients of attach sessions trust; its key is in `keys`."""
+        return self.home / "ca.pem"
 
     @property
     def credentials(self) -> Path:
@@ -193,6 +202,11 @@ class Instance:
         """Where this machine reaches the front door, which may listen everywhere."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
 
+    def listen_addresses(self) -> list[str]:
+        """Where what is open to users listens: `PAAS_BIND`, and ::1 beside 127.0.0.1."""
+        both = self.bind == "127.0.0.1" and _has_ipv6()
+        return [self.bind, "::1"] if both else [self.bind]
+
     def app_host(self, app: str) -> str:
         """The host name the front door routes to `app`."""
         return f"{app}.{self.domain}"
@@ -204,6 +218,15 @@ class Instance:
     def git_url(self, app: str) -> str:
         return f"{self.origin}/{app}.git"
 
+    def ssh_git_url(self, app: str) -> str:
+        """The user name is a habit; whose key it is decides who pushes."""
+        port = "" if self.ssh_port == 22 else f":{self.ssh_port}"
+        return f"ssh://git@{self.domain}{port}/{app}.git"
+
+    def rendezvous_url(self, secret: str) -> str:
+        """Where a client attaches to a one-off."""
+        return f"rendezvous://{self.domain}:{self.rendezvous_port}/{secret}"
+
     def _origin_of(self, host: str) -> str:
         """HTTPS where everybody trusts the certificate; with an internal CA nobody does."""
         if self.tls.mode is TlsMode.AUTO:
@@ -214,8 +237,8 @@ class Instance:
 def current(environ: Mapping[str, str] | None = None) -> Instance:
     """The instance that the environment names.
 
-    `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_BIND` (address
-    the front door listens on) and `PAAS_DOMAIN` move it; all have defaults.
+    `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_RENDEZVOUS_PORT`,
+    `PAAS_BIND` (address they listen on) and `PAAS_DOMAIN` move it; all have defaults.
     `PAAS_TLS` and what belongs to it: see `_tls`.
 
     Raises:
@@ -232,7 +255,15 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
         bind=env.get("PAAS_BIND") or "127.0.0.1",
         domain=domain,
         tls=_tls(env, domain),
+        rendezvous_port=_port(env, "PAAS_RENDEZVOUS_PORT", DEFAULT_RENDEZVOUS_PORT),
     )
+
+
+def _has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 def make_private(path: Path) -> Path:

@@ -12,12 +12,15 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from paas import ssh_keys
 from paas.instance import Instance, InstanceError, make_private
 from paas.launcher import postgres
 
 SECRET_KEY = "secret_key"  # noqa: S105 - a file's name
 CONFIG_KEYS = "config_keys"
 INTERNAL_TOKEN = "internal_token"  # noqa: S105 - a file's name
+SSH_HOST_KEY = "ssh_host_ed25519_key"
+CA_KEY = "ca_key"
 
 # What the database holds can be read or verified only with these.
 BELONG_TO_DATABASE = (SECRET_KEY, CONFIG_KEYS)
@@ -69,16 +72,50 @@ def read_key(instance: Instance, name: str) -> str:
     return text
 
 
+def ssh_fingerprint(instance: Instance) -> str:
+    """By which people know this instance's SSH server: `SHA256:…`.
+
+    Raises:
+        KeysError: the host key is badly kept, or is none.
+    """
+    text = read_key(instance, SSH_HOST_KEY)
+    try:
+        return ssh_keys.fingerprint(ssh_keys.public_blob(text))
+    except ValueError as error:
+        raise KeysError(
+            f"{instance.keys / SSH_HOST_KEY} is no SSH key. Restore it from a backup "
+            "(`paas restore`), or remove it: `make up` makes a new one, which every client "
+            "will be warned about."
+        ) from error
+
+
 def _fernet_key() -> str:
     from cryptography.fernet import Fernet  # only the first run needs it
 
     return Fernet.generate_key().decode()
 
 
+def _private_key() -> str:
+    from cryptography.hazmat.primitives import serialization  # as above
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
 _GENERATORS: Mapping[str, Callable[[], str]] = {
     SECRET_KEY: lambda: secrets.token_urlsafe(50),
     CONFIG_KEYS: _fernet_key,
     INTERNAL_TOKEN: lambda: secrets.token_urlsafe(32),
+    SSH_HOST_KEY: ssh_keys.new_private_key,
+    CA_KEY: _private_key,
 }
 
 
@@ -103,7 +140,7 @@ def _create(path: Path, text: str) -> None:
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "w") as file:
-            file.write(text + "\n")
+            file.write(text.strip() + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)

@@ -36,7 +36,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "paas.middleware.RequestId",
+    "paas.middleware.ApiManners",
+    "django.middleware.http.ConditionalGetMiddleware",
 ]
 ROOT_URLCONF = "paas.urls"
 ASGI_APPLICATION = "paas.asgi.application"
@@ -86,6 +87,7 @@ USE_I18N = False
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
+API_CALLS_PER_HOUR = int(os.environ.get("PAAS_API_CALLS_PER_HOUR") or 4500)  # Heroku's, per user
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 NINJA_NUM_PROXIES = 1
 

@@ -8,14 +8,17 @@ from apps.builds.views import stream_build
 from apps.logs.views import stream_session
 from apps.releases.views import stream_release
 from paas.api import api
+from paas.authority import authority
 from paas.health import healthz
 
 urlpatterns = [
     path("healthz", healthz),
+    path("ca.pem", authority),
     path("log-sessions/<str:ticket>", stream_session),
     path("builds/<str:ticket>/output", stream_build, name="build-output"),
     path("releases/<str:ticket>/output", stream_release, name="release-output"),
     path("", api.urls),
 ]
+handler400 = "paas.errors.bad_request"
 handler404 = "paas.errors.not_found"
 handler500 = "paas.errors.server_error"

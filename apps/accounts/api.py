@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
 from apps.accounts import authorizations
@@ -13,8 +13,10 @@ from apps.accounts.auth import client_address
 from apps.accounts.authorizations import Issued
 from apps.accounts.login import login
 from apps.accounts.models import Authorization, User
-from apps.accounts.policy import require_global
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.policy import require_global, require_identity
+from apps.accounts.ranges import Range, RangeHeader, page
+from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
+from apps.accounts.users import update_account
 
 router = Router(tags=["account"])
 
@@ -57,12 +59,33 @@ class AuthorizationOut(Schema):
 
 
 class AuthorizationIn(Schema):
+    model_config = example(description="ci", scope=["read", "write"], expires_in=86400)
+
     description: str = ""
     scope: list[str] = ["global"]
     expires_in: int | None = None
 
 
+class AuthorizationPatch(Schema):
+    model_config = example(description="ci of the web team")
+
+    description: str
+
+
+class AccountPatch(Schema):
+    """`email` and `new_password` need the present `password`."""
+
+    model_config = example(name="Ada")
+
+    name: str | None = None
+    email: str | None = None
+    password: str | None = None
+    new_password: str | None = None
+
+
 class LoginIn(Schema):
+    model_config = example(email="me@example.org", password="four random words")  # noqa: S106 - none
+
     email: str
     password: str
     description: str = "paas login"
@@ -70,7 +93,27 @@ class LoginIn(Schema):
 
 @router.get("/account", response={200: AccountOut, **ERRORS})
 def show_account(request: HttpRequest) -> AccountOut:
-    user = actor_of(request).user
+    actor = actor_of(request)
+    require_identity(actor)
+    return _account(actor.user)
+
+
+@router.patch("/account", response={200: AccountOut, **ERRORS})
+def change_account(request: HttpRequest, body: AccountPatch) -> AccountOut:
+    """Change your name, address or password; a new password ends all your other tokens."""
+    actor = actor_of(request)
+    changed = update_account(
+        actor,
+        client=client_address(request),
+        name=body.name,
+        email=body.email,
+        password=body.password,
+        new_password=body.new_password,
+    )
+    return _account(changed)
+
+
+def _account(user: User) -> AccountOut:
     return AccountOut(
         id=user.id,
         email=user.email,
@@ -80,6 +123,17 @@ def show_account(request: HttpRequest) -> AccountOut:
         updated_at=user.updated_at,
         last_login=user.last_login,
     )
+
+
+class RateLimitOut(Schema):
+    """Calls left in this hour; null when nobody counts."""
+
+    remaining: int | None
+
+
+@router.get("/account/rate-limits", response={200: RateLimitOut, **ERRORS})
+def show_rate_limit(request: HttpRequest) -> RateLimitOut:
+    return RateLimitOut(remaining=getattr(request, "calls_left", None))
 
 
 @router.post("/auth/login", auth=None, response={201: AuthorizationOut, **ERRORS})
@@ -93,12 +147,24 @@ def log_in(request: HttpRequest, body: LoginIn) -> Status[AuthorizationOut]:
     return Status(201, _issued(issued))
 
 
-@router.get("/oauth/authorizations", response={200: list[AuthorizationOut], **ERRORS})
-def list_authorizations(request: HttpRequest) -> list[AuthorizationOut]:
+@router.get(
+    "/oauth/authorizations",
+    response={200: list[AuthorizationOut], 206: list[AuthorizationOut], **ERRORS},
+)
+def list_authorizations(
+    request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
+) -> Status[list[AuthorizationOut]]:
     actor = actor_of(request)
     require_global(actor)
     mine = Authorization.objects.filter(user=actor.user, revoked_at=None)
-    return [_shown(one, one.token_hint + "…") for one in mine.select_related("user")]
+    return page(
+        response,
+        range_,
+        mine.select_related("user"),
+        lambda one: _shown(one, one.token_hint + "…"),
+        by={"created_at": "created_at", "id": "id"},
+        default=Range("created_at"),
+    )
 
 
 @router.post("/oauth/authorizations", response={201: AuthorizationOut, **ERRORS})
@@ -116,6 +182,24 @@ def create_authorization(request: HttpRequest, body: AuthorizationIn) -> Status[
 def show_authorization(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
     found = authorizations.find(actor_of(request), key)
     return _shown(found, found.token_hint + "…")
+
+
+@router.patch("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})
+def describe_authorization(
+    request: HttpRequest, key: uuid.UUID, body: AuthorizationPatch
+) -> AuthorizationOut:
+    found = authorizations.describe(actor_of(request), key, body.description)
+    return _shown(found, found.token_hint + "…")
+
+
+@router.post(
+    "/oauth/authorizations/{uuid:key}/actions/regenerate-tokens",
+    operation_id="regenerate_authorization",
+    response={200: AuthorizationOut, **ERRORS},
+)
+def regenerate(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
+    """Another token in place of the old one, which ends at once."""
+    return _issued(authorizations.rotate(actor_of(request), key))
 
 
 @router.delete("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})

@@ -6,12 +6,13 @@ import base64
 import binascii
 from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
-from apps.accounts.errors import Unauthorized
-from apps.accounts.limits import count_failure
+from apps.accounts.errors import TooMany, Unauthorized
+from apps.accounts.limits import count_failure, spend_call
 from apps.accounts.models import Authorization
 from apps.accounts.policy import Actor
 
@@ -28,7 +29,22 @@ class TokenAuth(AuthBase):
     openapi_scheme = "bearer"
 
     def __call__(self, request: HttpRequest) -> Actor:
-        return actor_of(request)
+        """
+        Raises:
+            Unauthorized: no usable token.
+            TooMany: the user has made too many calls, or guesses came from their address.
+        """
+        actor = actor_of(request)
+        left = spend_call(actor.user)
+        if left is None:
+            return actor
+        request.calls_left = max(left, 0)  # type: ignore[attr-defined]  # for the header
+        if left < 0:
+            raise TooMany(
+                f"You have made {settings.API_CALLS_PER_HOUR} calls in this hour. "
+                "Try again in the next one."
+            )
+        return actor
 
 
 token_auth = TokenAuth()

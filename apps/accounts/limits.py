@@ -1,4 +1,4 @@
-"""Rate limits on guessing: passwords and tokens.
+"""Rate limits: on guessing passwords and tokens, and on calls of the API.
 
 Counters live in the cache (Redis). When it does not answer, guessing is still
 slow work against argon2 and 256-bit tokens, so the door stays open for users.
@@ -7,14 +7,18 @@ slow work against argon2 and 256-bit tokens, so the door stays open for users.
 from __future__ import annotations
 
 import logging
+import time
 
+from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
 from apps.accounts.errors import TooMany
+from apps.accounts.models import User
 
 FAILURES = 20
 WINDOW = 300  # seconds
+HOUR = 3600  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,21 @@ def count_failure(kind: str, who: str) -> None:
         cache.incr(_key(kind, who))
     except (RedisError, ValueError):
         log.warning("could not count a failed %s try", kind)
+
+
+def spend_call(user: User) -> int | None:
+    """Count one call of the API by `user`.
+
+    Returns:
+        How many are left in this hour, below zero when there was none; None
+        when nobody counts, because Redis is away.
+    """
+    key = f"calls:{user.pk}:{int(time.time()) // HOUR}"
+    try:
+        cache.add(key, 0, HOUR)
+        return int(settings.API_CALLS_PER_HOUR - cache.incr(key))
+    except (RedisError, ValueError):
+        return None
 
 
 def _key(kind: str, who: str) -> str:

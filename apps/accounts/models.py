@@ -1,4 +1,4 @@
-"""Who may use the panel: users and their authorizations (API tokens)."""
+"""Who may use the panel: users, their authorizations (API tokens) and SSH keys."""
 
 from __future__ import annotations
 
@@ -94,6 +94,32 @@ class Authorization(models.Model):
         if self.expires_at is None:
             return None
         return max(0, int((self.expires_at - timezone.now()) / timedelta(seconds=1)))
+
+
+class SSHKeyQuerySet(models.QuerySet["SSHKey"]):
+    def usable(self) -> SSHKeyQuerySet:
+        return self.filter(user__is_active=True)
+
+
+class SSHKey(models.Model):
+    """A public key: whoever holds its private half is its user."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="ssh_keys")
+    kind = models.CharField(max_length=64)
+    public_key = models.TextField()
+    fingerprint = models.CharField(max_length=64, unique=True)
+    comment = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[SSHKeyQuerySet] = SSHKeyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.fingerprint} of {self.user}"
 
 
 def new_token() -> str:

@@ -7,12 +7,20 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import Schema
+from pydantic import ConfigDict
 
 from apps.accounts.policy import Actor
 
 
+def example(**values: Any) -> ConfigDict:
+    """A schema's `model_config` that shows what one may look like in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 class ErrorOut(Schema):
     """Heroku's error shape: `id` for programs, `message` for people."""
+
+    model_config = example(id="not_found", message="Couldn't find that app.")
 
     id: str
     message: str
@@ -23,7 +31,9 @@ class UserRef(Schema):
     email: str
 
 
-ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 500, 503), ErrorOut)
+ERRORS: dict[Any, Any] = dict.fromkeys(
+    (400, 401, 403, 404, 405, 406, 409, 413, 415, 416, 422, 429, 500, 503), ErrorOut
+)
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from django.http import StreamingHttpResponse
 
@@ -13,20 +13,21 @@ _POLL = 0.02
 _QUIET = 10.0  # seconds of silence after which a NUL keeps proxies from cutting the stream
 
 
-def stream_log(log: LogFile, *, final: bool) -> StreamingHttpResponse:
-    """All lines so far and to come, as plain text, until the end record.
-
-    Args:
-        final: nothing more will be written, whether or not there is an end record.
-    """
-    response = StreamingHttpResponse(_chunks(log, final), content_type="text/plain; charset=utf-8")
+def streamed(chunks: AsyncIterator[bytes]) -> StreamingHttpResponse:
+    """`chunks` of plain text as they come."""
+    response = StreamingHttpResponse(chunks, content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-async def _chunks(log: LogFile, final: bool) -> AsyncIterator[bytes]:
+async def follow_log(log: LogFile, *, final: bool) -> AsyncGenerator[bytes]:
+    """All lines so far and to come, until the end record.
+
+    Args:
+        final: nothing more will be written, whether or not there is an end record.
+    """
     quiet, offset = 0.0, 0
     while True:
         chunk, offset = log.read_from(offset)

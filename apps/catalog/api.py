@@ -6,15 +6,22 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.errors import NotFound
+from apps.accounts.policy import require_read
+from apps.accounts.ranges import Range, RangeHeader, page
+from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
 
 router = Router(tags=["apps"])
+
+REGION = "here"
+"""An instance is one place; Heroku's clients want a name for it."""
 
 
 class NameRef(Schema):
@@ -27,6 +34,7 @@ class AppOut(Schema):
     name: str
     owner: UserRef
     git_url: str
+    ssh_git_url: str
     web_url: str
     maintenance: bool
     deploy_branch: str
@@ -48,17 +56,37 @@ class AppOut(Schema):
 
 
 class AppIn(Schema):
+    """Without a name it gets one. `stack` and `region` of Heroku's clients change nothing here."""
+
+    model_config = example(name="hello")
+
     name: str | None = None
     deploy_branch: str = "main"
 
 
-@router.get("/apps", response={200: list[AppOut], **ERRORS})
-def list_apps(request: HttpRequest) -> list[AppOut]:
-    apps = App.objects.visible_to(actor_of(request)).select_related("owner")
-    return [show(app) for app in apps]
+@router.get("/apps", response={200: list[AppOut], 206: list[AppOut], **ERRORS})
+def list_apps(
+    request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
+) -> Status[list[AppOut]]:
+    """All apps one may see; for an admin that is every app."""
+    actor = actor_of(request)
+    require_read(actor)
+    return _page(response, range_, App.objects.visible_to(actor))
 
 
-@router.post("/apps", response={201: AppOut, **ERRORS})
+@router.get("/users/{user}/apps", response={200: list[AppOut], 206: list[AppOut], **ERRORS})
+def list_apps_of(
+    request: HttpRequest, response: HttpResponse, user: str, range_: RangeHeader = None
+) -> Status[list[AppOut]]:
+    """The apps one owns or works on. `user` is one's own id or e-mail address, or `~`."""
+    actor = actor_of(request)
+    require_read(actor)
+    if user not in ("~", str(actor.user.id), actor.user.email):
+        raise NotFound("Couldn't find that user.")
+    return _page(response, range_, App.objects.of_user(actor))
+
+
+@router.post("/apps", operation_id="create_app", response={201: AppOut, **ERRORS})
 def create(request: HttpRequest, body: AppIn) -> Status[AppOut]:
     app = create_app(actor_of(request), body.name, deploy_branch=body.deploy_branch)
     return Status(201, show(app))
@@ -69,6 +97,17 @@ def show_app(request: HttpRequest, app: str) -> AppOut:
     return show(get_app(actor_of(request), app))
 
 
+def _page(response: HttpResponse, asked: str | None, apps: QuerySet[App]) -> Status[list[AppOut]]:
+    return page(
+        response,
+        asked,
+        apps.select_related("owner"),
+        show,
+        by={"name": "name", "id": "id"},
+        default=Range("name"),
+    )
+
+
 def show(app: App) -> AppOut:
     """An app as the API gives it."""
     stack = NameRef(name=settings.BUILDER)
@@ -77,12 +116,13 @@ def show(app: App) -> AppOut:
         name=app.name,
         owner=UserRef(id=app.owner.id, email=app.owner.email),
         git_url=settings.INSTANCE.git_url(app.name),
+        ssh_git_url=settings.INSTANCE.ssh_git_url(app.name),
         web_url=settings.INSTANCE.app_url(app.name),
         maintenance=app.maintenance,
         deploy_branch=app.deploy_branch,
         stack=stack,
         build_stack=stack,
-        region=NameRef(name="here"),
+        region=NameRef(name=REGION),
         acm=bool(settings.INSTANCE.tls),
         created_at=app.created_at,
         updated_at=app.updated_at,

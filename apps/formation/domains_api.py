@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of
+from apps.accounts.schemas import ERRORS, actor_of, example
 from apps.catalog.models import App, Domain
 from apps.catalog.queries import get_app
 from apps.formation.domains import (
@@ -46,6 +46,8 @@ class DomainOut(Schema):
 
 class DomainIn(Schema):
     """`sni_endpoint` is Heroku's and may be null only: certificates are the front door's affair."""
+
+    model_config = example(hostname="www.example.org")
 
     hostname: str
     sni_endpoint: None = None

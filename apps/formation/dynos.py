@@ -6,11 +6,12 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.accounts.errors import NotFound
 from apps.catalog.models import App
 from apps.formation.models import Helm
+from apps.formation.run import Started
 from apps.formation.runtime import get_runtime
 from apps.formation.scale import formation_of
-from apps.releases.models import Release
 from apps.releases.queries import releases_of
 from paas.runtimes.base import ProcessStatus
 
@@ -25,12 +26,26 @@ def of(app: App) -> list[dict[str, Any]]:
     return sorted([*shown, *_missing(app, observed)], key=_order)
 
 
-def starting(app: App, name: str, command: str, release: Release) -> dict[str, Any]:
+def one(app: App, name_or_id: str) -> dict[str, Any]:
+    """The process of that name ("web.1") or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for entry in of(app):
+        if name_or_id in (entry["name"], str(entry["id"])):
+            return entry
+    raise NotFound(f"Couldn't find that process ({name_or_id}). `paas ps` lists them.")
+
+
+def starting(app: App, started: Started) -> dict[str, Any]:
     """A one-off that has just been asked for."""
     now = datetime.now(UTC)
-    return _entry(app, name, name.partition(".")[0], "starting", now) | {
-        "command": command,
-        "release": {"id": release.id, "version": release.version},
+    return _entry(app, started.name, "run", "starting", now) | {
+        "command": started.command,
+        "size": started.size,
+        "release": {"id": started.release.id, "version": started.release.version},
+        "attach_url": started.attach_url,
     }
 
 

@@ -10,11 +10,15 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.security import HttpBearer
 
-from apps.accounts.errors import NotFound
+from apps.accounts import ssh_keys
+from apps.accounts.auth import actor_for_token
+from apps.accounts.errors import NotFound, Unauthorized
 from apps.accounts.models import User
+from apps.accounts.policy import Actor
 from apps.accounts.schemas import ERRORS
 from apps.catalog.models import App
 from apps.formation import pushes
+from apps.formation.run import note_end
 from apps.source.repositories import archive_path
 
 
@@ -28,10 +32,21 @@ class InternalAuth(HttpBearer):
 router = Router(tags=["internal"], auth=InternalAuth())
 
 
+class KeyIn(Schema):
+    fingerprint: str
+
+
+class KeyOwnerOut(Schema):
+    user: str
+
+
 class AccessIn(Schema):
+    """With a token, or with the fingerprint of a key that the client has proven to hold."""
+
     app: str
     service: str
-    token: str
+    token: str = ""
+    fingerprint: str = ""
 
 
 class AccessOut(Schema):
@@ -71,13 +86,25 @@ class EndIn(Schema):
     delivered: bool
 
 
+class RunEndIn(Schema):
+    app_id: uuid.UUID
+    name: str
+    status: int | None
+
+
 class Done(Schema):
     ok: bool = True
 
 
+@router.post("/git/keys", response={200: KeyOwnerOut, **ERRORS}, include_in_schema=False)
+def key_owner(request: HttpRequest, body: KeyIn) -> KeyOwnerOut:
+    return KeyOwnerOut(user=str(_owner(body.fingerprint)))
+
+
 @router.post("/git/access", response={200: AccessOut, **ERRORS}, include_in_schema=False)
 def access(request: HttpRequest, body: AccessIn) -> AccessOut:
-    granted = pushes.access(body.app, body.service, body.token)
+    actor = _holder(body.fingerprint) if body.fingerprint else _bearer(body.token)
+    granted = pushes.access(actor, body.app, body.service)
     return AccessOut(
         app_id=granted.app.id,
         app=granted.app.name,
@@ -127,4 +154,31 @@ def abandon(request: HttpRequest, build: uuid.UUID, body: AbandonIn) -> Done:
 )
 def end(request: HttpRequest, build: uuid.UUID, body: EndIn) -> Done:
     pushes.note_end(pushes.find_push(build), delivered=body.delivered)
+    return Done()
+
+
+def _bearer(token: str) -> Actor:
+    actor = actor_for_token(token)
+    if actor is None:
+        raise Unauthorized("Invalid credentials. `paas git:remote` sets them up again.")
+    return actor
+
+
+def _holder(fingerprint: str) -> Actor:
+    """The owner of a key whose use is noted: the client has proven to hold it."""
+    actor = _owner(fingerprint)
+    ssh_keys.note_use(fingerprint)
+    return actor
+
+
+def _owner(fingerprint: str) -> Actor:
+    actor = ssh_keys.actor_for_key(fingerprint)
+    if actor is None:
+        raise Unauthorized("This SSH key is not known here. Add it: paas keys:add")
+    return actor
+
+
+@router.post("/runs/ended", response={200: Done, **ERRORS}, include_in_schema=False)
+def run_ended(request: HttpRequest, body: RunEndIn) -> Done:
+    note_end(body.app_id, body.name, body.status)
     return Done()

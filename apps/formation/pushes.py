@@ -9,8 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.accounts.auth import actor_for_token
-from apps.accounts.errors import Conflict, Forbidden, NotFound, Unauthorized
+from apps.accounts.errors import Conflict, Forbidden, NotFound
 from apps.accounts.models import User
 from apps.accounts.policy import Actor, Right, require, right_on
 from apps.builds.models import ACTIVE, Build, BuildState
@@ -47,19 +46,15 @@ class Opened:
     live: Release | None = None
 
 
-def access(app_name: str, service: str, token: str) -> Access:
-    """Whether the bearer of `token` may use `service` on the app.
+def access(actor: Actor, app_name: str, service: str) -> Access:
+    """Whether `actor` may use `service` on the app.
 
     Raises:
-        Unauthorized: no such token.
         NotFound: no such app, or not for this user.
         Forbidden: the user may see the app but not push to it.
     """
     if service not in _SERVICES:
         raise NotFound("That git service is not offered.")
-    actor = actor_for_token(token)
-    if actor is None:
-        raise Unauthorized("Invalid credentials. `paas git:remote` sets them up again.")
     app = get_app(actor, app_name)
     if right_on(actor, app) < _SERVICES[service]:
         raise Forbidden(

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from apps.accounts.schemas import ERRORS, actor_of
+from apps.accounts.schemas import ERRORS, actor_of, example
 from apps.logs import sessions
 from apps.logs.lines import NAME
 
@@ -21,6 +21,8 @@ _Name = Annotated[str, Field(pattern=rf"^(?:{NAME.pattern})?$", max_length=100)]
 
 class LogSessionIn(Schema):
     """`dyno` is "web.1" or "web"; `source` is "app" or "paas"."""
+
+    model_config = example(lines=200, tail=True, dyno="web.1")
 
     lines: int = 100
     tail: bool = False

@@ -6,10 +6,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
-from ninja import Router, Schema
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Schema, Status
 
-from apps.accounts.policy import Right, require_secrets
+from apps.accounts.policy import Actor, Right, require_secrets
+from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.api import output_url
 from apps.builds.models import Build
@@ -19,8 +20,6 @@ from apps.releases.models import UNFINISHED, Release
 from apps.releases.queries import get_release, is_eligible, releases_of
 
 router = Router(tags=["releases"])
-
-SHOWN = 100
 
 
 class AppRef(Schema):
@@ -54,20 +53,36 @@ class ReleaseOut(Schema):
     updated_at: datetime
 
 
-@router.get("/apps/{app}/releases", response={200: list[ReleaseOut], **ERRORS})
-def list_releases(request: HttpRequest, app: str) -> list[ReleaseOut]:
-    """The newest 100, newest first."""
-    found = get_app(actor_of(request), app)
-    return [show(release) for release in releases_of(found)[:SHOWN]]
+@router.get(
+    "/apps/{app}/releases", response={200: list[ReleaseOut], 206: list[ReleaseOut], **ERRORS}
+)
+def list_releases(
+    request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
+) -> Status[list[ReleaseOut]]:
+    """Newest first, unless the range says otherwise."""
+    actor = actor_of(request)
+    return page(
+        response,
+        range_,
+        releases_of(get_app(actor, app)),
+        lambda release: show(release, actor),
+        by={"version": "version", "id": "id"},
+        default=Range("version", descending=True),
+    )
 
 
 @router.get("/apps/{app}/releases/{release}", response={200: ReleaseOut, **ERRORS})
 def show_release(request: HttpRequest, app: str, release: str) -> ReleaseOut:
     """One release by id, version ("7", "v7") or "latest"."""
-    return show(get_release(get_app(actor_of(request), app), release))
+    actor = actor_of(request)
+    return show(get_release(get_app(actor, app), release), actor)
 
 
-@router.get("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
+@router.get(
+    "/apps/{app}/config-vars",
+    operation_id="show_config",
+    response={200: dict[str, str], **ERRORS},
+)
 def config_vars(request: HttpRequest, app: str) -> dict[str, str]:
     """What the next release starts from."""
     actor = actor_of(request)
@@ -76,7 +91,11 @@ def config_vars(request: HttpRequest, app: str) -> dict[str, str]:
     return variables_of(newest_good(found))
 
 
-@router.get("/apps/{app}/releases/{release}/config-vars", response={200: dict[str, str], **ERRORS})
+@router.get(
+    "/apps/{app}/releases/{release}/config-vars",
+    operation_id="show_release_config",
+    response={200: dict[str, str], **ERRORS},
+)
 def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[str, str]:
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
@@ -84,8 +103,8 @@ def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[st
     return variables_of(get_release(found, release))
 
 
-def show(release: Release) -> ReleaseOut:
-    """A release as the API gives it."""
+def show(release: Release, actor: Actor) -> ReleaseOut:
+    """A release as the API gives it to `actor`."""
     build: Build | None = release.build
     user = release.user
     return ReleaseOut(
@@ -97,7 +116,7 @@ def show(release: Release) -> ReleaseOut:
         state=release.state,
         current=release.current,
         eligible_for_rollback=is_eligible(release),
-        output_stream_url=output_url("release-output", "release", release.id),
+        output_stream_url=output_url("release-output", "release", release.id, actor),
         slug=SlugRef(id=build.id) if build else None,
         commit=build.commit if build else None,
         user=UserRef(id=user.id, email=user.email) if user else None,

@@ -88,6 +88,6 @@ def _insert(app: App, user: User | None, version: int, contents: Contents) -> Re
         version=version,
         build=contents.build,
         config=Config.objects.create(app=app, sealed=seal(contents.variables)),
-        user=user,
+        user=User.objects.filter(pk=user.pk).first() if user else None,  # removed meanwhile?
         description=contents.description,
     )

@@ -64,6 +64,12 @@ class Panel:
             headers = {"Range": following}
         return found
 
+    def newest(self, *path: str, by: str, count: int) -> list[Any]:
+        """The `count` of a list whose property `by` is the highest, the highest first."""
+        asked = {"Range": f"{by} ..; max={count}, order=desc"}
+        found: list[Any] = self.request("GET", *path, headers=asked).body or []
+        return found[:count]
+
     def request(
         self,
         method: str,
@@ -78,11 +84,9 @@ class Panel:
             ConnectionCut: the panel is not there.
             UsageError: a part of the path names nothing ("", "." or "..").
         """
-        sent = {
-            "Accept": _ACCEPT,
-            "Authorization": f"Bearer {self.target.token}",
-            **(headers or {}),
-        }
+        sent = {"Accept": _ACCEPT, **(headers or {})}
+        if self.target.token:
+            sent["Authorization"] = f"Bearer {self.target.token}"
         data = None
         if body is not None:
             data = json.dumps(body).encode()
@@ -91,6 +95,17 @@ class Panel:
         url = where._replace(path=where.path + _join(path))
         with _exchange(url, method, sent, data, TIMEOUT) as response:
             return _decode(response, _origin(url))
+
+    def text(self, *path: str) -> str:
+        """An answer that is no JSON.
+
+        Raises:
+            ApiError, ConnectionCut: as for `request`.
+        """
+        where = self.target.parts
+        url = where._replace(path=where.path + _join(path))
+        with self.stream(url.geturl()) as chunks:
+            return b"".join(chunks).decode()
 
     @contextmanager
     def stream(

@@ -84,6 +84,14 @@ def remove_remote(git_url: str) -> bool:
     return True
 
 
+def replace_remote(old_url: str, new_url: str) -> bool:
+    """Let the remote `paas` be `new_url` if it is `old_url`."""
+    if remote_url() != old_url:
+        return False
+    _must("remote", "set-url", REMOTE, new_url)
+    return True
+
+
 def remember_token(target: Target, git_url: str) -> None:
     """Let git in this repository find the token of `git_url`'s origin.
 

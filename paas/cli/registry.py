@@ -12,12 +12,20 @@ from typer.core import TyperGroup
 from paas.cli.coercion import lighten
 
 _MODULES = {
-    "apps": ("create", "apps:create", "apps", "apps:info", "apps:destroy", "git:remote", "open"),
+    "apps": (
+        "create",
+        "apps:create",
+        "apps",
+        "apps:info",
+        "apps:rename",
+        "apps:destroy",
+        "git:remote",
+        "open",
+    ),
     "config": ("config", "config:get", "config:set", "config:unset"),
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
     "logs": ("logs",),
-    "ps": ("ps", "ps:scale", "ps:restart", "run:detached"),
     "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
     "domains": (
         "domains",
@@ -27,14 +35,34 @@ _MODULES = {
         "domains:remove",
         "domains:clear",
     ),
+    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
+    "run": ("run", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
-    "auth": (
-        "auth:whoami",
-        "auth:token",
+    "access": ("access", "access:add", "access:update", "access:remove"),
+    "transfers": (
+        "apps:transfer",
+        "apps:transfers",
+        "apps:transfers:accept",
+        "apps:transfers:decline",
+        "apps:transfers:cancel",
+    ),
+    "invitations": (
+        "invitations",
+        "invitations:create",
+        "invitations:revoke",
+        "invitations:accept",
+    ),
+    "users": ("users", "users:create", "users:remove", "users:reset-password", "account:update"),
+    "auth": ("login", "auth:login", "logout", "auth:logout", "auth:whoami", "auth:token"),
+    "authorizations": (
         "authorizations",
         "authorizations:create",
+        "authorizations:info",
+        "authorizations:update",
+        "authorizations:rotate",
         "authorizations:revoke",
     ),
+    "keys": ("keys", "keys:add", "keys:remove", "keys:clear"),
     "machine": ("doctor", "backup", "restore"),
     "help": ("help",),
 }

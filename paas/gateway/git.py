@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LARGEST_PACK = 1024 * 1024 * 1024
@@ -33,15 +33,12 @@ def base_environment() -> dict[str, str]:
     }
 
 
-def service_command(
-    service: str, repository: Path, hooks: Path, *, advertise: bool = False
-) -> list[str]:
-    """The command line of `git upload-pack` or `git receive-pack` for one HTTP exchange."""
+def service_command(service: str, repository: Path, hooks: Path, modes: Sequence[str]) -> list[str]:
+    """The command line of `git upload-pack` or `git receive-pack` with its options `modes`."""
     settings = _receive_settings(hooks) if service == "git-receive-pack" else {}
     settings["safe.directory"] = "*"  # the path is the panel's own, whoever owns it
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    mode = ["--stateless-rpc", "--advertise-refs"] if advertise else ["--stateless-rpc"]
-    return ["git", *options, service.removeprefix("git-"), *mode, "--", str(repository)]
+    return ["git", *options, service.removeprefix("git-"), *modes, "--", str(repository)]
 
 
 async def start(

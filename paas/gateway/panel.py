@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,23 @@ class PanelError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token that somebody sent along."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """The SHA256 fingerprint of an SSH key that somebody has proven to hold."""
+
+    fingerprint: str
+
+
+Login = Token | Key
 
 
 @dataclass(frozen=True)
@@ -71,11 +88,16 @@ class Panel:
     """
 
     def __init__(self, socket: Path, token: str) -> None:
-        self._socket, self._token = socket, token
+        self._socket, self.token = socket, token
 
-    async def access(self, app: str, service: str, token: str) -> Access:
-        """Who is `token`, and may they use `service` ("git-upload-pack", …) on `app`?"""
-        body = {"app": app, "service": service, "token": token}
+    async def key_owner(self, key: Key) -> str:
+        """The e-mail address of whoever has added `key`; PanelError with status 401 if nobody."""
+        _, answer = await self._call("keys", asdict(key))
+        return str(answer["user"])
+
+    async def access(self, app: str, service: str, login: Login) -> Access:
+        """Who is `login`, and may they use `service` ("git-upload-pack", …) on `app`?"""
+        body = {"app": app, "service": service, **asdict(login)}
         _, answer = await self._call("access", body)
         return Access(
             app_id=answer["app_id"],
@@ -116,10 +138,19 @@ class Panel:
         """The push is over; `delivered` if its client saw how the deploy ended."""
         await self._call(f"pushes/{build_id}/end", {"delivered": delivered})
 
+    async def run_ended(self, app_id: str, name: str, status: int | None) -> None:
+        """A client's session with the one-off `name` is over; `status` if the process ended it."""
+        await self._call("ended", {"app_id": app_id, "name": name, "status": status}, room="runs")
+
     async def _call(
-        self, path: str, body: Mapping[str, object], *, repeatable: bool = True
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        room: str = "git",
+        repeatable: bool = True,
     ) -> tuple[int, dict[str, Any]]:
-        request = unix_http.post(f"/internal/git/{path}", self._token, json.dumps(body).encode())
+        request = unix_http.post(f"/internal/{room}/{path}", self.token, json.dumps(body).encode())
         status, payload = await self._send(request, repeatable=repeatable)
         answer = _decoded(payload)
         if status >= 500 or answer is None:

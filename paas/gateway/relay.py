@@ -1,78 +1,49 @@
-"""Connects one HTTP request with one git process, both ways, in bounded memory.
-
-git's client reads nothing before it has sent everything, and a proxy may cut
-a request whose answer begins too early: so the answer starts when the body
-has been read to its end.
-"""
+"""Connects one client with one git process, both ways, in bounded memory."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 from paas.gateway import git
-from paas.gateway.bodies import BodyError, Message, Receive
-
-Send = Callable[[Message], Awaitable[None]]
+from paas.gateway.bodies import BodyError
 
 _CHUNK = 64 * 1024
 _BACKLOG = 64  # chunks of output a client may lag behind: 4 MiB
-_STALL = 120.0  # seconds a client may take to accept a chunk
 
 
-class Client:
-    """The one who reads the answer: connected, or gone for good."""
+class Client(Protocol):
+    """The one who reads the answer: connected, or `gone` for good."""
 
-    def __init__(self, receive: Receive, send: Send, content_type: str) -> None:
-        self._receive, self._send = receive, send
-        self._content_type = content_type
-        self._watching: asyncio.Task[None] | None = None
-        self._patience: asyncio.Timeout | None = None  # of the chunk that is being sent
-        self.gone = False
+    gone: bool
+
+    @property
+    def duplex(self) -> bool:
+        """Whether the answer may begin before the body has ended."""
+        ...
 
     async def begin(self) -> None:
-        """Start the answer, when the request's body has been read."""
-        self._watching = asyncio.create_task(self._watch())
-        headers = [
-            (b"content-type", self._content_type.encode()),
-            (b"cache-control", b"no-cache, max-age=0, must-revalidate"),
-        ]
-        await self._deliver({"type": "http.response.start", "status": 200, "headers": headers})
+        """Start the answer."""
+        ...
 
     async def write(self, chunk: bytes) -> None:
         """Send `chunk`; a client that does not accept it in two minutes is gone."""
-        await self._deliver({"type": "http.response.body", "body": chunk, "more_body": True})
+        ...
 
-    async def finish(self) -> bool:
-        """End the answer; returns whether the client was there to the last."""
-        if self._watching:
-            self._watching.cancel()  # the server reports a complete answer as a disconnect
-        await self._deliver({"type": "http.response.body", "body": b"", "more_body": False})
-        return not self.gone
+    async def finish(self, status: int) -> bool:
+        """End the answer of a git that exited with `status`.
+
+        Returns:
+            Whether the client was there to the last.
+        """
+        ...
 
     def drop(self) -> None:
         """Give the client up, also in the middle of a chunk it does not take."""
-        self.gone = True
-        if self._patience:
-            self._patience.reschedule(asyncio.get_running_loop().time())
-
-    async def _deliver(self, message: Message) -> None:
-        if self.gone:
-            return
-        try:
-            async with asyncio.timeout(_STALL) as self._patience:
-                await self._send(message)
-        except TimeoutError:
-            self.gone = True
-        finally:
-            self._patience = None
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.gone = True
+        ...
 
 
 async def exchange(
@@ -89,33 +60,30 @@ async def exchange(
         Whether the whole answer went to a connected client.
 
     Raises:
-        BodyError: the body was not complete; git has failed by itself, and no
-            answer was begun.
+        BodyError: the body was not complete; git has ended by itself, and
+            the rest of its answer was dropped.
     """
     output: asyncio.Queue[bytes] = asyncio.Queue(_BACKLOG)
     collecting = asyncio.create_task(_collect(process, output, client, owned=owned))
+    feeding = asyncio.create_task(_feed(process, body, client))
     try:
-        cut = await _feed(process, body)
-        if cut:
-            client.gone = True
-        else:
-            await client.begin()
+        if not client.duplex:
+            await feeding
+        await client.begin()
         while chunk := await output.get():
             await client.write(chunk)
-        if await process.wait() != 0:
-            # After a well-ended answer without a verdict, git's client waits for
-            # ever; after a broken one it says that the server hung up.
-            client.gone = True
+        status = await process.wait()
     finally:
         collecting.cancel()
+        feeding.cancel()  # git may end without having read all
         if not owned:
             git.kill(process)
-    if cut:
+    if feeding.done() and (cut := feeding.result()):
         raise cut
-    return await client.finish()
+    return await client.finish(status)
 
 
-async def _feed(process: Process, body: AsyncIterator[bytes]) -> BodyError | None:
+async def _feed(process: Process, body: AsyncIterator[bytes], client: Client) -> BodyError | None:
     """Fill git's standard input; when git has stopped reading, drop the rest."""
     stdin = process.stdin
     assert stdin is not None
@@ -125,6 +93,7 @@ async def _feed(process: Process, body: AsyncIterator[bytes]) -> BodyError | Non
                 stdin.write(chunk)
                 await stdin.drain()
     except BodyError as cut:
+        client.drop()
         return cut
     finally:
         stdin.close()

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from paas.gateway.protocol import SERVICES, RefusedError, check_app, checked_version
+
 Scope = MutableMapping[str, Any]
 
-SERVICES = ("git-upload-pack", "git-receive-pack")
-
 _PATH = re.compile(r"/([^/]+)\.git/(.+)")
-_APP = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
-_PROTOCOL = re.compile(r"[a-z0-9]+(=[a-z0-9]+)?(:[a-z0-9]+(=[a-z0-9]+)?)*")
-_LONGEST_PROTOCOL = 128
 _TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 
 _DUMB = (
@@ -28,22 +25,6 @@ _LOG_IN = (
     "A paas token is needed as the password; the user name does not matter.\n"
     "`paas auth:token` prints yours."
 )
-
-
-class RefusedError(Exception):
-    """The request is answered with `status` and a text that git shows as `remote: …`."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        if self.status == 401:
-            return [(b"www-authenticate", b'Basic realm="paas", charset="UTF-8"')]
-        if self.status in (429, 503):
-            return [(b"retry-after", b"60" if self.status == 429 else b"5")]
-        return []
 
 
 @dataclass(frozen=True)
@@ -82,16 +63,12 @@ def parse(scope: Scope) -> Request:
     token = _token(headers.get("authorization", ""))
     if not token:
         raise RefusedError(401, _LOG_IN)
-    if not _APP.fullmatch(app):
-        raise RefusedError(
-            404, "No app can have this name: use a-z, 0-9 and -, 3 to 30 characters."
-        )
     return Request(
-        app=app,
+        app=check_app(app),
         service=service,
         advertises=advertises,
         token=token,
-        protocol=_protocol(headers.get("git-protocol", "")),
+        protocol=checked_version(headers.get("git-protocol", "")),
         gzipped=headers.get("content-encoding", "identity") != "identity",
     )
 
@@ -138,8 +115,3 @@ def _password(encoded: str) -> str:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def _protocol(header: str) -> str:
-    fits = len(header) <= _LONGEST_PROTOCOL and _PROTOCOL.fullmatch(header)
-    return header if fits else ""

@@ -1,7 +1,8 @@
-"""One event loop with the gateway's two sockets: HTTP for git, and the hook's."""
+"""One event loop with all that the gateway listens on: git by HTTP and SSH, hook, sessions."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import uvicorn
 
-from paas.gateway import hooks, tree
-from paas.gateway.asgi import Application, Surroundings
+from paas import keys
+from paas.gateway import attaching, hooks, tree
+from paas.gateway.asgi import Application
 from paas.gateway.panel import Panel
 from paas.gateway.pushes import Places
+from paas.gateway.rendezvous import Rendezvous
+from paas.gateway.services import Services, Surroundings
+from paas.gateway.ssh import server as ssh
 from paas.instance import Instance, make_private
 
 log = logging.getLogger(__name__)
@@ -26,13 +31,13 @@ _BACKLOG = 512
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which winds pushes down before it closes connections."""
+    """uvicorn, which winds pushes and sessions down before it closes connections."""
 
-    def __init__(self, application: Application) -> None:
-        self._application = application
+    def __init__(self, services: Services, rendezvous: Rendezvous) -> None:
+        self._services, self._rendezvous = services, rendezvous
         super().__init__(
             uvicorn.Config(
-                application,
+                Application(services),
                 http="httptools",
                 ws="none",
                 loop="asyncio",
@@ -48,7 +53,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._application.wind_down(_MOMENT)
+        await asyncio.gather(self._services.wind_down(_MOMENT), self._rendezvous.close())
         await super().shutdown(sockets)
 
 
@@ -57,24 +62,28 @@ async def serve(instance: Instance) -> None:
 
     Raises:
         HookError: hooks cannot be executed in `PAAS_HOME`.
-        OSError: the internal token is missing, or a socket cannot be made.
+        KeysError: the internal token or the SSH host key is missing or badly kept.
+        OSError: a socket cannot be made.
     """
     make_private(instance.run)
     tree.remove_leftovers(instance.repositories, instance.sources)
+    panel = Panel(instance.web_socket, keys.read_key(instance, keys.INTERNAL_TOKEN))
     hook_server = hooks.HookServer(instance.hook_socket)
-    application = Application(_surroundings(instance, hook_server))
+    services = Services(_surroundings(instance, panel, hook_server))
+    rendezvous = attaching.rendezvous(instance, panel)
+    rendezvous.start()
     # uvicorn raises the signal again when it has stopped; that must not kill us.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    async with await hook_server.listen():
-        log.info("listening on %s", instance.gateway_socket)
-        await Server(application).serve([_listen(instance.gateway_socket)])
+    async with await hook_server.listen(), ssh.listening(instance, services, panel):
+        log.info("listening on %s and port %d", instance.gateway_socket, instance.ssh_port)
+        await Server(services, rendezvous).serve([_listen(instance.gateway_socket)])
+        await services.pushes_over(_LEAVE)  # those over SSH: uvicorn does not wait for them
 
 
-def _surroundings(instance: Instance, hook_server: hooks.HookServer) -> Surroundings:
-    token = (instance.keys / "internal_token").read_text().strip()
+def _surroundings(instance: Instance, panel: Panel, hook_server: hooks.HookServer) -> Surroundings:
     return Surroundings(
-        panel=Panel(instance.web_socket, token),
+        panel=panel,
         hook_server=hook_server,
         hooks=hooks.install(instance.home / "hooks"),
         repositories=instance.repositories,

@@ -89,17 +89,49 @@ def check_port(instance: Instance) -> str:
     return f"{plain} and {_check_listening(instance.bind, instance.tls.port, 'PAAS_HTTPS_PORT')}"
 
 
+def check_ssh_port(instance: Instance) -> str:
+    """The SSH server's address, as text.
+
+    Raises:
+        LaunchError: as for `check_port`, or it is the front door's port.
+    """
+    if instance.ssh_port == instance.port:
+        raise LaunchError(
+            f"PAAS_PORT and PAAS_SSH_PORT are both {instance.port}. Choose another for one of them."
+        )
+    return _check_listening(instance.bind, instance.ssh_port, "PAAS_SSH_PORT")
+
+
 def _check_listening(bind: str, port: int, variable: str) -> str:
     address = f"{bind}:{port}"
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
-        with socket.create_server((bind, port), family=family):
+        with _listening(bind, port):
             return address
     except OSError as error:
-        raise LaunchError(_port_text(port, variable, address, error)) from error
+        raise LaunchError(_port_text(address, port, variable, error)) from error
 
 
-def _port_text(port: int, variable: str, address: str, error: OSError) -> str:
+def _listening(bind: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    return socket.create_server((bind, port), family=family)
+
+
+def rendezvous_taken(instance: Instance) -> str | None:
+    """Why `paas run` will not attach to processes; None if it will. All else works anyway."""
+    try:
+        with _listening(instance.bind, instance.rendezvous_port):
+            return None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return None
+    who = listener(instance.rendezvous_port) or "another program"
+    return (
+        f"Port {instance.rendezvous_port} is taken by {who}, so `paas run` cannot attach to "
+        "processes. Stop it, or choose another port with PAAS_RENDEZVOUS_PORT."
+    )
+
+
+def _port_text(address: str, port: int, variable: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         who = listener(port) or "another program"
         return (

@@ -64,6 +64,8 @@ def examine(instance: Instance) -> Iterator[Finding]:
     yield _checked("disk", lambda: checks.check_disk(instance))
     if running is None:
         yield _checked("port", lambda: checks.check_port(instance))
+        yield _checked("ssh port", lambda: checks.check_ssh_port(instance))
+        yield _rendezvous(instance)
     yield from _programs()
     yield _pythons()
     yield from _instance(instance, running)
@@ -92,6 +94,12 @@ def _checked(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, Level.OK, check())
     except LaunchError as error:
         return Finding(name, Level.MISSING, str(error))
+
+
+def _rendezvous(instance: Instance) -> Finding:
+    if taken := checks.rendezvous_taken(instance):
+        return Finding("run", Level.WARNING, taken)
+    return Finding("run", Level.OK, f"port {instance.rendezvous_port} for `paas run`")
 
 
 def _programs() -> Iterator[Finding]:
@@ -133,6 +141,9 @@ def _instance(instance: Instance, running: int | None) -> Iterator[Finding]:
     answers = _parts(body)
     if status == 0 or not answers:
         yield Finding("panel", Level.MISSING, f"does not answer: {body[:200]}", _look(instance))
+    if problem := health.attachable(instance):
+        fix = "See who has it, or set PAAS_RENDEZVOUS_PORT. logs/panel/gateway.log says more."
+        yield Finding("run", Level.WARNING, problem, fix)
     for part, answer in answers.items():
         level = Level.OK if answer == "ok" else Level.MISSING
         yield Finding(part, level, answer, "" if answer == "ok" else _look(instance))

@@ -35,6 +35,7 @@ def parts_environment(
         "PAAS_RUN": str(instance.run),
         "PAAS_PORT": str(instance.port),
         "PAAS_SSH_PORT": str(instance.ssh_port),
+        "PAAS_RENDEZVOUS_PORT": str(instance.rendezvous_port),
         "PAAS_BIND": instance.bind,
         "PAAS_DOMAIN": instance.domain,
         "DJANGO_SETTINGS_MODULE": "paas.settings",

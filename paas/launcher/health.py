@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 import time
 import xmlrpc.client
 from collections import deque
@@ -27,6 +29,18 @@ def healthz(instance: Instance, timeout: float = 5.0) -> tuple[int, str]:
         return 0, str(error) or type(error).__name__
     finally:
         connection.close()
+
+
+def attachable(instance: Instance) -> str:
+    """Why clients cannot attach to processes; "" if they can."""
+    try:
+        trusted = ssl.create_default_context(cafile=str(instance.authority))
+        address = (instance.front_address, instance.rendezvous_port)
+        with socket.create_connection(address, timeout=5) as connection:
+            trusted.wrap_socket(connection, server_hostname="localhost").close()
+    except OSError as error:  # SSLError is one
+        return f"port {instance.rendezvous_port} is not the gateway's: {error}"
+    return ""
 
 
 def part_starts(instance: Instance) -> dict[str, int]:

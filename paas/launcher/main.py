@@ -80,6 +80,9 @@ def _check(instance: Instance) -> None:
     checks.check_isolation()
     checks.check_disk(instance)
     checks.check_port(instance)
+    checks.check_ssh_port(instance)
+    if taken := checks.rendezvous_taken(instance):
+        _say(taken, error=True)
 
 
 # --- the database -----------------------------------------------------------
@@ -141,6 +144,8 @@ def _banner(instance: Instance, user: str) -> str:
         _https_line(instance),
         f"  user       {user}",
         f"  password   in {password}" if password.exists() else "",
+        f"  ssh        {instance.ssh_git_url('APP')}",
+        f"  host key   {keys.ssh_fingerprint(instance)} (ed25519)",
         f"  logs       {panel_logs(instance)}",
         "  stop       Ctrl-C",
     ]

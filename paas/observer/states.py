@@ -11,6 +11,7 @@ from apps.logs.lines import PLATFORM, Message
 from paas.runtimes.base import ProcessState, ProcessStatus
 
 _COMMAND_CHARS = 1_000
+_ONE_OFF = "run."
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,21 @@ def changes(
     return [
         Message(time, PLATFORM, name, text)
         for name in sorted(before.keys() | now.keys())
-        for text in _texts(before.get(name), now.get(name))
+        for text in _texts(name, before.get(name), now.get(name))
     ]
 
 
-def _texts(before: Seen | None, status: ProcessStatus | None) -> Iterator[str]:
+def _texts(name: str, before: Seen | None, status: ProcessStatus | None) -> Iterator[str]:
+    once = name.startswith(_ONE_OFF)
     if status is None:
         if before is not None and before.state != ProcessState.DOWN:
-            yield f"State changed from {before.state} to down"
+            yield f"State changed from {before.state} to {'complete' if once else 'down'}"
         return
     seen = Seen.of(status)
     if before is None or before.release != seen.release:
-        yield f"Starting process with command `{status.command[:_COMMAND_CHARS]}`"
+        # People type secrets into the commands of one-offs, and logs are kept.
+        what = "" if once else f" with command `{status.command[:_COMMAND_CHARS]}`"
+        yield f"Starting process{what}"
     if before is not None and seen.reason and _failed_anew(before, seen):
         yield seen.reason
     old = before.state if before else ProcessState.STARTING.value

@@ -18,6 +18,8 @@ BOOT_TIMEOUT = 60.0
 """Seconds a web process has to accept on $PORT (Heroku: R10)."""
 STOP_TIMEOUT = 30.0
 """Seconds between SIGTERM and SIGKILL (Heroku: R12)."""
+ATTACH_TIMEOUT = 60.0
+"""Seconds an attached one-off waits for its client."""
 
 
 # --- errors ---------------------------------------------------------------
@@ -252,6 +254,42 @@ class OneOff(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Terminal:
+    """The size of somebody's terminal, in characters."""
+
+    columns: int = 80
+    lines: int = 24
+
+
+class Attachment(Protocol):
+    """The far ends of an attached one-off's streams, as descriptors that do not block.
+
+    With a terminal, `stdin` and `stdout` are its two directions and `stderr`
+    is None. Reading a terminal whose processes are gone fails with EIO.
+    """
+
+    stdin: int
+    stdout: int
+    stderr: int | None
+
+    def resize(self, terminal: Terminal) -> None:
+        """Its processes get SIGWINCH; harmless without a terminal."""
+        ...
+
+    def close_stdin(self) -> None:
+        """The end of its standard input; a terminal has none: there it is the character Ctrl-D."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """As `OneOff.wait`."""
+        ...
+
+    def close(self) -> None:
+        """Hang up: whatever still runs of it is ended, and the descriptors are closed."""
+        ...
+
+
 class Runtime(Protocol):
     """Where apps run. Every method may be called again after a crash half-way."""
 
@@ -304,12 +342,16 @@ class Runtime(Protocol):
         detached: bool = False,
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
     ) -> OneOff:
         """Start `command` by `sh -c` as a one-off `name` ("run.1234") of `spec`.
 
-        Not attached (`detached=False`), it dies with the caller; detached, it
+        Not detached, it dies with the caller; detached, it
         outlives it, its output goes to the app's log, and `timeout` seconds
         later it is stopped.
+
+        Raises:
+            LimitExceeded: the app has as many detached and attached ones of that type as it may.
         """
         ...
 
@@ -318,6 +360,38 @@ class Runtime(Protocol):
 
         Its `lines` are not told again.
         """
+        ...
+
+    def run_attached(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
+    ) -> None:
+        """Start a one-off that begins when somebody attaches, and gives up after `ATTACH_TIMEOUT`.
+
+        It lives as long as that attachment, whose owner may be another process
+        than the caller, and `timeout` seconds at most.
+
+        Raises:
+            LimitExceeded: as for `run`.
+        """
+        ...
+
+    def attach(self, app_id: str, name: str, terminal: Terminal | None) -> Attachment:
+        """Let the one-off `name` of `run_attached` begin, on a terminal or on pipes; only once.
+
+        Raises:
+            RuntimeFailure: it is gone, has been attached before, or could not be started.
+        """
+        ...
+
+    def stop(self, app_id: str, name: str) -> bool:
+        """Begin to stop a detached or attached one-off; False if there is none of that name."""
         ...
 
     def remove(self, app_id: str, token: int) -> None:

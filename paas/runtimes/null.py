@@ -7,6 +7,7 @@ at once, unless an `Outcome` for their command says otherwise.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,11 @@ from paas.runtimes.base import (
     Progress,
     Ready,
     RouteTable,
+    RuntimeFailure,
+    Size,
     StaleToken,
     Switched,
+    Terminal,
     Usage,
 )
 
@@ -55,6 +59,37 @@ class NullOneOff:
         return
 
 
+class NullAttachment:
+    """What the command printed lies in a pipe; nothing reads its standard input."""
+
+    def __init__(self, outcome: Outcome, terminal: Terminal | None) -> None:
+        self._outcome = outcome
+        self.terminal = terminal
+        self.stdout, near_out = os.pipe()
+        near_in, self.stdin = os.pipe()
+        stderr, near_err = os.pipe()
+        self.stderr = None if terminal else stderr
+        self._open = {self.stdin, self.stdout, stderr}
+        os.write(near_out, "".join(f"{line}\n" for line in outcome.lines).encode())
+        for near in (near_in, near_out, near_err):
+            os.close(near)
+        for stream in self._open:
+            os.set_blocking(stream, False)
+
+    def resize(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+
+    def close_stdin(self) -> None:
+        return
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self._outcome.status
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.pop())
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """A process the spec asks for; the same `mark` means: keep the one there is."""
@@ -75,6 +110,7 @@ class _App:
     token: int = 0
     spec: AppSpec | None = None  # with the routing that holds
     live: dict[str, _Process] = field(default_factory=dict)
+    awaited: dict[str, str] = field(default_factory=dict)  # attached one-offs: name → command
 
 
 class NullRuntime:
@@ -146,6 +182,7 @@ class NullRuntime:
         detached: bool = False,
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
     ) -> NullOneOff:
         one_off = NullOneOff(name, self.outcomes.get(command, Outcome()))
         if detached:
@@ -155,6 +192,30 @@ class NullRuntime:
 
     def find_one_off(self, app_id: str, name: str) -> NullOneOff | None:
         return self.one_offs.get((app_id, name))
+
+    def run_attached(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
+    ) -> None:
+        with self._lock:
+            self._apps.setdefault(spec.app_id, _App()).awaited[name] = command
+
+    def attach(self, app_id: str, name: str, terminal: Terminal | None) -> NullAttachment:
+        with self._lock:
+            command = self._apps.get(app_id, _App()).awaited.pop(name, None)
+        if command is None:
+            raise RuntimeFailure(f"{name} has ended, or somebody is attached to it already.")
+        return NullAttachment(self.outcomes.get(command, Outcome()), terminal)
+
+    def stop(self, app_id: str, name: str) -> bool:
+        with self._lock:
+            return self._apps.get(app_id, _App()).awaited.pop(name, None) is not None
 
     def remove(self, app_id: str, token: int) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from paas.sandbox.command import OUR_FOLDER, Prepared, command, run_user_command
 from paas.sandbox.probe import Isolation, find_bwrap, probe
 from paas.sandbox.processes import kill, members, signal_all
 from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
+from paas.sandbox.streams import take_streams
 from paas.sandbox.system import interpreter_binds, panel_python, system_path
 from paas.sandbox.trees import copy_tree, make_folder, remove_tree
 from paas.sandbox.usage import Use, forget, oom_killed, usage
@@ -42,6 +43,7 @@ __all__ = [
     "signal_all",
     "start",
     "system_path",
+    "take_streams",
     "uid_for",
     "usage",
 ]

@@ -80,13 +80,21 @@ class Prepared:
 
 
 def command(
-    sandbox: Sandbox, argv: Sequence[str], *, options: Sequence[str] = (), fds: Sequence[int] = ()
+    sandbox: Sandbox,
+    argv: Sequence[str],
+    *,
+    options: Sequence[str] = (),
+    fds: Sequence[int] = (),
+    channel: int | None = None,
 ) -> Prepared:
     """What to run so that `argv` runs inside `sandbox`.
 
     Args:
         options: more options for bubblewrap, which may name `fds`; used by
             `start` for its gate.
+        channel: a connected Unix socket over which `init.py` hands out the ends
+            of a terminal or of pipes; without it the command keeps the standard
+            streams it inherits. `take_streams` is the other side.
 
     Raises:
         SandboxError: isolation cannot be had, or the overlay could not be made.
@@ -100,26 +108,21 @@ def command(
     group = cgroups.create(sandbox.name, sandbox.limits)
     files = Files()
     try:
-        program = _program(sandbox, argv, files, options, root=root, bounded=group is not None)
+        order = files.add(_order(sandbox, argv, bounded=group is not None, channel=channel))
+        program = _program(sandbox, order, files, options, root=root)
     except BaseException:
         Prepared([], {}, tuple(files.descriptors), group).abandon()
         raise
-    return Prepared(program, {}, (*files.descriptors, *fds), group)
+    own = () if channel is None else (channel,)
+    return Prepared(program, {}, (*files.descriptors, *fds, *own), group)
 
 
 def _program(
-    sandbox: Sandbox,
-    argv: Sequence[str],
-    files: Files,
-    options: Sequence[str],
-    *,
-    root: bool,
-    bounded: bool,
+    sandbox: Sandbox, order: int, files: Files, options: Sequence[str], *, root: bool
 ) -> list[str]:
     view = [*_namespaces(sandbox, root=root), *options, *_mounts(sandbox, files, root=root)]
     # By descriptor: the app can read the arguments of its namespace's first process.
     arguments = files.add(b"".join(os.fsencode(one) + b"\0" for one in view))
-    order = files.add(_order(sandbox, argv, bounded=bounded))
     return [
         *(str(find_bwrap().path), "--args", str(arguments), "--"),
         *(*_drop(sandbox, root=root), *_idle(sandbox)),
@@ -214,10 +217,11 @@ def _idle(sandbox: Sandbox) -> list[str]:
     return [str(Path(ionice).resolve()), "-c", "3", "-t"] if ionice else []
 
 
-def _order(sandbox: Sandbox, argv: Sequence[str], *, bounded: bool) -> bytes:
+def _order(sandbox: Sandbox, argv: Sequence[str], *, bounded: bool, channel: int | None) -> bytes:
     environment = {"PATH": system_path(), **sandbox.environment}
     order = {
         "argv": list(argv),
+        "channel": channel,
         "environment": environment,
         "cwd": sandbox.cwd,
         "umask": 0o022,

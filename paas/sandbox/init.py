@@ -10,11 +10,14 @@ runs it with -I -S.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
 import signal
+import socket
 import sys
+import termios
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +30,8 @@ def main(descriptor: int) -> NoReturn:
     with open(descriptor, "rb") as file:
         order: dict[str, Any] = json.load(file)
     _limit(order)
+    if order["channel"] is not None:
+        _take_streams(order["channel"])
     # Python ignores these two, and that would outlive the exec: `yes | head` would not end.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -51,6 +56,39 @@ def _limit(order: dict[str, Any]) -> None:
     # The kernel should rather end an app or a build than the panel.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(order["oom_score"]))
+
+
+def _take_streams(descriptor: int) -> None:
+    """Make a terminal or pipes, hand out their far ends over `descriptor`, use the near ones.
+
+    They are made in here so that they belong to the app's user and that the
+    terminal has a name in the sandbox's own /dev/pts. What is wanted comes as
+    a line of JSON: `{"terminal": {"columns", "lines"} | null}`.
+    """
+    with socket.socket(fileno=descriptor) as channel:
+        with channel.makefile("rb") as lines:
+            wanted: dict[str, int] | None = json.loads(lines.readline())["terminal"]
+        near, far = _terminal(wanted) if wanted else _pipes()
+        socket.send_fds(channel, [b"."], far)
+    for number, stream in enumerate(near):
+        os.dup2(stream, number)
+    for stream in {*near, *far}:
+        os.close(stream)
+
+
+def _terminal(size: dict[str, int]) -> tuple[list[int], list[int]]:
+    """A terminal that is this process's own: Ctrl-C and the end of the session reach it."""
+    far, near = os.openpty()
+    os.setsid()
+    fcntl.ioctl(near, termios.TIOCSCTTY, 0)
+    termios.tcsetwinsize(near, (size["lines"], size["columns"]))
+    return [near, near, near], [far]
+
+
+def _pipes() -> tuple[list[int], list[int]]:
+    """Pipes for standard input, output and errors."""
+    (near_in, far_in), (far_out, near_out), (far_err, near_err) = os.pipe(), os.pipe(), os.pipe()
+    return [near_in, near_out, near_err], [far_in, far_out, far_err]
 
 
 def _fail(text: str, status: int) -> NoReturn:

@@ -19,6 +19,7 @@ def hello(panel: FakePanel) -> dict[str, str]:
     app = {
         "name": "hello",
         "git_url": f"{panel.url}/hello.git",
+        "ssh_git_url": "ssh://git@localhost:2222/hello.git",
         "web_url": panel.url.replace("localhost", "hello.localhost") + "/",
     }
     panel.on("POST /apps", Reply(app, 201))
@@ -46,6 +47,26 @@ def test_create_connects_the_repository(
     assert "Creating app... done, ⬢ hello" in result.stderr
     assert panel.bodies("POST /apps") == [{"name": "hello"}]
     assert _config(repository, "--get", "remote.paas.url") == [hello["git_url"]]
+
+
+def test_over_ssh_no_token_is_kept(
+    paas: Run, hello: dict[str, str], repository: Path, environment: dict[str, str]
+) -> None:
+    for arguments in (("create", "hello"), ("git:remote", "-a", "hello")):
+        result = paas(*arguments, "--ssh-git", cwd=repository)
+        assert result.returncode == 0, result.stderr
+        assert hello["ssh_git_url"] in result.stdout
+    assert _config(repository, "--get", "remote.paas.url") == [hello["ssh_git_url"]]
+    assert not (Path(environment["HOME"]) / ".config").exists()
+
+
+def test_the_app_of_a_remote_over_ssh_is_known(
+    paas: Run, hello: dict[str, str], repository: Path
+) -> None:
+    paas("create", "hello", "--ssh-git", cwd=repository)
+    assert "=== hello" in paas("apps:info", cwd=repository).stdout
+    assert paas("apps:destroy", "--confirm", "hello", cwd=repository).returncode == 0
+    assert _config(repository, "--get", "remote.paas.url") == []
 
 
 def test_the_token_is_in_a_private_file_and_nowhere_in_the_repository(
@@ -153,3 +174,34 @@ def test_destroy_removes_the_remote(paas: Run, hello: dict[str, str], repository
     paas("create", "hello", cwd=repository)
     assert paas("apps:destroy", "--confirm", "hello", cwd=repository).returncode == 0
     assert _config(repository, "--get", "remote.paas.url") == []
+
+
+def test_rename_moves_the_remote(
+    paas: Run, panel: FakePanel, hello: dict[str, str], repository: Path
+) -> None:
+    paas("create", "hello", cwd=repository)
+    renamed = hello | {"name": "ahoy", "git_url": hello["git_url"].replace("hello", "ahoy")}
+    panel.on("GET /apps/hello", hello)
+    panel.on("PATCH /apps/hello", renamed)
+    done = paas("apps:rename", "ahoy", cwd=repository)
+    assert done.returncode == 0 and "Renaming hello to ahoy... done" in done.stderr
+    assert panel.bodies("PATCH /apps/hello") == [{"name": "ahoy"}]
+    assert _config(repository, "--get", "remote.paas.url") == [renamed["git_url"]]
+
+
+def test_rename_leaves_another_remote(
+    paas: Run, panel: FakePanel, hello: dict[str, str], repository: Path
+) -> None:
+    paas("create", "hello", cwd=repository)
+    other = hello | {"name": "other", "git_url": hello["git_url"].replace("hello", "other")}
+    panel.on("GET /apps/other", other)
+    panel.on("PATCH /apps/other", other | {"git_url": hello["git_url"].replace("hello", "ahoy")})
+    assert paas("apps:rename", "ahoy", "-a", "other", cwd=repository).returncode == 0
+    assert _config(repository, "--get", "remote.paas.url") == [hello["git_url"]]
+
+
+def test_a_long_list_comes_in_pages(paas: Run, panel: FakePanel) -> None:
+    following = {"Next-Range": "name ]b..; max=2, order=asc"}
+    panel.on("GET /apps", Reply([{"name": "a"}, {"name": "b"}], 206, following), [{"name": "c"}])
+    assert paas("apps").stdout.split() == ["a", "b", "c"]
+    assert [one.headers.get("Range") for one in panel.asked] == [None, following["Next-Range"]]

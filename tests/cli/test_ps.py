@@ -111,3 +111,13 @@ def test_maintenance(paas: Run, panel: FakePanel) -> None:
     assert paas("maintenance:on", "-a", "hello").returncode == 0
     assert panel.bodies("PATCH /apps/hello") == [{"maintenance": True}]
     assert paas("maintenance", "-a", "hello").stdout == "on\n"
+
+
+@pytest.mark.parametrize(
+    ("which", "path"),
+    [("web.1", "dynos/web.1"), ("worker", "formations/worker")],
+)
+def test_stop(paas: Run, panel: FakePanel, which: str, path: str) -> None:
+    panel.on(f"POST /apps/hello/{path}/actions/stop", Reply({}, 202))
+    done = paas("ps:stop", which, "-a", "hello")
+    assert done.returncode == 0 and f"Stopping {which} on hello... done" in done.stderr

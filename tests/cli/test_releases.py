@@ -144,13 +144,11 @@ def test_rollback_without_an_earlier_release(paas: Run, panel: FakePanel) -> Non
     assert "no earlier release" in result.stderr
 
 
-def test_releases_follow_the_pages(paas: Run, panel: FakePanel) -> None:
-    first = Reply([_release(panel, 2, "failed")], 206, {"Next-Range": "version ..1"})
-    panel.on(f"GET {RELEASES}", first, [_release(panel, 1, current=True)])
+def test_releases_say_what_failed_and_what_is_current(paas: Run, panel: FakePanel) -> None:
+    panel.on(f"GET {RELEASES}", [_release(panel, 2, "failed"), _release(panel, 1, current=True)])
     result = paas("releases", "-a", "hello")
     assert "v2  Deploy 2 (failed)  ada@example.org  2026/11/23 12:00:00 +0000" in result.stdout
     assert "Current: v1" in result.stdout
-    assert panel.asked[1].headers["Range"] == "version ..1"
 
 
 def test_release_output_is_plain_text(paas: Run, panel: FakePanel) -> None:
@@ -183,3 +181,12 @@ def test_build_shows_plan_phases_and_artifact(paas: Run, panel: FakePanel) -> No
     assert json.loads(paas("builds:info", "-a", "hello", "--json").stdout) == build
     panel.on("GET /apps/hello/builds", [build])
     assert "1a2b3c4d  succeeded  v3  ccccccc  Say hi" in paas("builds", "-a", "hello").stdout
+
+
+def test_only_what_is_shown_is_asked_for(paas: Run, panel: FakePanel) -> None:
+    panel.on("GET /apps/hello/releases", [_release(panel, 9), _release(panel, 8)])
+    panel.on("GET /apps/hello/builds", [])
+    paas("releases", "-n", "2", "-a", "hello")
+    paas("builds", "-a", "hello")
+    ranges = [one.headers.get("Range") for one in panel.asked]
+    assert ranges == ["version ..; max=2, order=desc", "created_at ..; max=15, order=desc"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.parts import Faults
+from tests.e2e.ssh import Keyring
 from tests.e2e.world import World, running
 
 
@@ -22,6 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running(tmp_path_factory.mktemp("world")) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def keyring(world: World) -> Keyring:
+    """A key of the admin's, with which git comes in over SSH unless told otherwise."""
+    keyring = Keyring(world)
+    world.paas("keys:add", str(keyring.make("admin")))
+    world.extra["GIT_SSH_COMMAND"] = keyring.command("admin")
+    return keyring
 
 
 @pytest.fixture(scope="module")

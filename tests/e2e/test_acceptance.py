@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import stat
 
+import pytest
 
-def test_the_script(world):
-    app = world.repository("flask", "my-flask-app")
+_OPTIONS = {"http": (), "ssh": ("--ssh-git",)}
 
-    created = world.paas("create", "hello", cwd=app)
+
+@pytest.mark.parametrize("transport", ["http", "ssh"])
+def test_the_script(world, keyring, transport):
+    app = world.repository("flask", f"my-flask-app-{transport}")
+
+    created = world.paas("create", "hello", *_OPTIONS[transport], cwd=app)
     assert "hello" in created.stdout
     remotes = world.git("remote", "-v", cwd=app).stdout
-    assert f"http://localhost:{world.port}/hello.git" in remotes
+    address = (
+        f"localhost:{world.port}" if transport == "http" else f"git@localhost:{world.ssh_port}"
+    )
+    assert f"{transport}://{address}/hello.git" in remotes
     credentials = world.home / "credentials.json"
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
     token = json.loads(credentials.read_text())["token"]

@@ -136,6 +136,13 @@ def test_from_an_app(world, targets):
     _check(json.loads(world.get("/spy", app="spy").body))
 
 
+def test_from_an_attached_one_off(world, targets):
+    """In the app of the test before; the client that waits must show nothing either."""
+    app = world.folder / "spy"
+    code = "import json, spy; print(json.dumps(spy.spy()))"
+    _check(json.loads(world.paas("run", "python3", "-c", code, cwd=app).stdout))
+
+
 def test_from_a_build(world, targets):
     app = world.folder / "spybuild"
     app.mkdir()

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.ssh import Keyring
 from tests.e2e.world import World
 
 NAME = "in-use"
 
 
 @pytest.fixture(scope="module")
-def app(world: World) -> Path:
+def app(world: World, keyring: Keyring) -> Path:
     folder = world.repository("procfile", NAME)
     world.paas("create", NAME, cwd=folder)
+    address = f"ssh://git@localhost:{world.ssh_port}/{NAME}.git"
+    world.git("remote", "add", "by-ssh", address, cwd=folder)
     world.git("push", "paas", "main", cwd=folder)
     return folder
 
@@ -102,21 +105,23 @@ def test_logs_can_be_filtered_and_followed(world, app):
     assert 'method=GET path="/"' in routed and "status=200" in routed
 
 
-def test_another_branch_is_stored_not_deployed(world, app):
-    version = world.get(app=NAME).body
-    world.git("checkout", "-q", "-b", "feature", cwd=app)
-    world.set_version(app, "feature")
-    pushed = world.git("push", "paas", "feature", cwd=app).stderr
-    assert "git push paas feature:main" in pushed
+@pytest.mark.parametrize("remote", ["paas", "by-ssh"])
+def test_another_branch_is_stored_not_deployed(world, app, remote):
+    version, branch = world.get(app=NAME).body, f"feature-{remote}"
+    world.git("checkout", "-q", "-b", branch, cwd=app)
+    world.set_version(app, branch)
+    pushed = world.git("push", remote, branch, cwd=app).stderr
+    assert f"git push paas {branch}:main" in pushed
     assert world.get(app=NAME).body == version
     world.git("checkout", "-q", "main", cwd=app)
-    gone = world.git("push", "paas", ":main", cwd=app, check=False)
+    gone = world.git("push", remote, ":main", cwd=app, check=False)
     assert gone.returncode != 0, "the deploy branch is not deleted"
 
 
-def test_what_is_live_is_not_deployed_twice(world, app):
-    world.git("push", "paas", "main", cwd=app)
-    pushed = world.git("push", "paas", "main", cwd=app).stderr
+@pytest.mark.parametrize("remote", ["paas", "by-ssh"])
+def test_what_is_live_is_not_deployed_twice(world, app, remote):
+    world.git("push", remote, "main", cwd=app)
+    pushed = world.git("push", remote, "main", cwd=app).stderr
     assert "Everything up-to-date" in pushed
 
 

@@ -41,12 +41,18 @@ class World:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    ssh_port: int = field(default_factory=free_port)
+    rendezvous_port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
     launcher: subprocess.Popen[bytes] | None = None
 
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,13 +65,15 @@ class World:
             "HOME": str(self.folder),
             "PAAS_HOME": str(self.home),
             "PAAS_PORT": str(self.port),
-            "PAAS_SSH_PORT": str(self.port + 1),
+            "PAAS_SSH_PORT": str(self.ssh_port),
+            "PAAS_RENDEZVOUS_PORT": str(self.rendezvous_port),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_AUTHOR_NAME": "Test",
             "GIT_AUTHOR_EMAIL": "test@example.org",
             "GIT_COMMITTER_NAME": "Test",
             "GIT_COMMITTER_EMAIL": "test@example.org",
             "NO_COLOR": "1",
+            "PAAS_API_CALLS_PER_HOUR": "1000000",  # all of a run's tests are one user
             **self.extra,
         }
 

@@ -6,11 +6,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from apps.accounts import ssh_keys
 from apps.accounts.authorizations import issue
-from apps.accounts.policy import Right
+from apps.accounts.policy import Actor, Right
 from apps.builds.models import Build, BuildState
 from apps.catalog.models import Collaborator
 from apps.formation.change import roll_out_change
+from tests.accounts.test_public_keys import ED25519
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,6 +32,15 @@ def internal(path, body, token=None):
 def access(app, user, service="git-receive-pack", **how):
     token = issue(user, **how).token
     return internal("access", {"app": app, "service": service, "token": token})
+
+
+def access_by_key(app, fingerprint, service="git-receive-pack"):
+    return internal("access", {"app": app, "service": service, "fingerprint": fingerprint})
+
+
+@pytest.fixture
+def key(alice):
+    return ssh_keys.add(Actor(alice), ED25519)
 
 
 def push(app, user, commit=COMMIT):
@@ -74,7 +85,36 @@ def test_collaborators(hello, bob, right, pull, push_):
 def test_scopes_hold_for_git_too(hello, alice):
     assert access("hello", alice, scopes=["read"])[0] == 403
     assert access("hello", alice, "git-upload-pack", scopes=["read"])[0] == 200
-    assert access("hello", alice, "git-upload-pack", scopes=["identity"])[0] == 404
+    assert access("hello", alice, "git-upload-pack", scopes=["identity"])[0] == 403
+
+
+def test_a_key_does_what_its_holder_may(hello, alice, key):
+    assert internal("keys", {"fingerprint": key.fingerprint}) == (200, {"user": str(alice)})
+    assert access_by_key("hello", key.fingerprint) == access("hello", alice)
+
+
+def test_a_key_opens_nothing_of_others(hello, alice, bob):
+    other = ssh_keys.add(Actor(bob), ED25519).fingerprint
+    assert access_by_key("hello", other) == access_by_key("missing", other)
+    assert access_by_key("hello", other)[0] == 404
+    Collaborator.objects.create(app=hello, user=bob, right=Right.VIEW)
+    assert access_by_key("hello", other)[0] == 403
+    assert access_by_key("hello", other, "git-upload-pack")[0] == 200
+
+
+def test_an_unknown_key_is_nobody(hello, alice, key):
+    ssh_keys.remove(Actor(alice), key.fingerprint)
+    for fingerprint in (key.fingerprint, "SHA256:unknown", "\0"):
+        assert internal("keys", {"fingerprint": fingerprint})[0] == 401
+        assert access_by_key("hello", fingerprint)[0] == 401
+    assert access_by_key("hello", "")[0] == 401
+
+
+def test_the_use_of_a_key_is_noted(hello, key):
+    assert key.last_used_at is None
+    access_by_key("missing", key.fingerprint)
+    key.refresh_from_db()
+    assert key.last_used_at is not None
 
 
 @pytest.mark.parametrize("name", ["../x", "hello;id", "", "HELLO", "a" * 500, "hello\n"])

@@ -10,7 +10,7 @@ import pytest
 
 from paas.instance import Instance
 from tests.gateway.panel import FakePanel
-from tests.gateway.world import FrontDoor, Gateway, Person, make_instance
+from tests.gateway.world import Door, FrontDoor, Gateway, Person, SshDoor, make_instance
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,20 @@ def front_door(instance: Instance, gateway: Gateway) -> Iterator[FrontDoor]:
     door.stop()
 
 
+@pytest.fixture(scope="session")
+def ssh_door(
+    panel: FakePanel, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> SshDoor:
+    return SshDoor(panel, tmp_path_factory.mktemp("keys") / "of people")
+
+
+@pytest.fixture(params=["http", "ssh"])
+def door(request: pytest.FixtureRequest) -> Door:
+    """Both ways in; a module about one of them has this fixture return that one."""
+    found: Door = request.getfixturevalue({"http": "front_door", "ssh": "ssh_door"}[request.param])
+    return found
+
+
 @pytest.fixture
-def alice(tmp_path: Path, front_door: FrontDoor) -> Person:
-    return Person(tmp_path / "alice", front_door.port)
+def alice(tmp_path: Path, door: Door) -> Person:
+    return Person(tmp_path / "alice", door)

@@ -16,8 +16,8 @@ import uvicorn
 from paas.instance import Instance
 
 INTERNAL_TOKEN = "internal-0123456789"
-TOKEN = "token-of-alice"
-VIEWER = "token-of-a-viewer"
+ALICE, VIEWER, STRANGER = "alice", "viewer", "stranger"
+TOKENS = {ALICE: "token-of-alice", VIEWER: "token-of-a-viewer"}
 
 
 @dataclass
@@ -75,6 +75,7 @@ class FakePanel:
         self.instance = instance
         self.apps: dict[str, App] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.keys: dict[str, str] = {}  # fingerprint → who
 
     def create(self, **options: Any) -> App:
         name = f"app-{uuid.uuid4().hex[:12]}"
@@ -118,6 +119,9 @@ class FakePanel:
 
     def _answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.calls.append((path, body))
+        if path == "keys":
+            who = self._who(body)
+            return (200, {"user": f"{who}@example.com"}) if who else (401, {"message": "Unknown."})
         if path == "access":
             return self._access(body)
         if path == "pushes":
@@ -127,11 +131,12 @@ class FakePanel:
         return verbs[verb](self.build(build_id), body)
 
     def _access(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if body["token"] not in (TOKEN, VIEWER):
+        who = self._who(body)
+        if who is None:
             return 401, {"id": "unauthorized", "message": "This token is not valid."}
         if body["app"] not in self.apps:
             return 404, {"id": "not_found", "message": "Couldn't find that app."}
-        if body["token"] == VIEWER and body["service"] == "git-receive-pack":
+        if who == VIEWER and body["service"] == "git-receive-pack":
             return 403, {"id": "forbidden", "message": "You may look at this app, not push to it."}
         app = self.apps[body["app"]]
         return 200, {
@@ -142,6 +147,11 @@ class FakePanel:
             "repository": str(app.repository),
             "deploy_branch": app.deploy_branch,
         }
+
+    def _who(self, body: dict[str, Any]) -> str | None:
+        if "fingerprint" in body:
+            return self.keys.get(body["fingerprint"])
+        return next((who for who, token in TOKENS.items() if token == body["token"]), None)
 
     def _push(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         app = self.apps[body["app_id"]]

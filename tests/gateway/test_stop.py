@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.gateway.panel import App, FakePanel
-from tests.gateway.world import FrontDoor, Gateway, Person, make_instance, refs, wait_for
+from tests.gateway.world import FrontDoor, Gateway, Person, SshDoor, make_instance, refs, wait_for
 
 STEPS = ("after_access", "after_create", "after_archive", "after_start", "before_exit")
 
@@ -18,26 +18,27 @@ STEPS = ("after_access", "after_create", "after_archive", "after_start", "before
 class House:
     """A gateway of one test's own, which it may kill."""
 
-    def __init__(self, panel: FakePanel, folder: Path) -> None:
+    def __init__(self, panel: FakePanel, folder: Path, transport: str) -> None:
         self.panel = panel
-        self.gateway, self.door = Gateway(panel.instance), FrontDoor(panel.instance)
+        self.gateway, self.caddy = Gateway(panel.instance), FrontDoor(panel.instance)
         self.faults = folder / "faults"
         self.faults.mkdir()
         self.gateway.start(PAAS_FAULTS_DIR=str(self.faults))
-        self.door.start()
-        self.alice = Person(folder / "alice", self.door.port)
+        self.caddy.start()
+        door = self.caddy if transport == "http" else SshDoor(panel, folder / "keys")
+        self.alice = Person(folder / "alice", door)
 
     def stop(self) -> None:
-        self.door.stop()
+        self.caddy.stop()
         self.gateway.stop()
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+@pytest.fixture(params=["http", "ssh"])
+def house(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     with tempfile.TemporaryDirectory(prefix="gw") as run:
         panel = FakePanel(make_instance(tmp_path / "home", Path(run) / "run"))
         panel.start()
-        house = House(panel, tmp_path)
+        house = House(panel, tmp_path, request.param)
         yield house
         house.stop()
         panel.stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tarfile
 
+import pytest
+
 from tests.gateway.panel import App, FakePanel
 from tests.gateway.world import Person, refs, remote_lines
 
@@ -98,6 +100,7 @@ def test_a_tree_with_a_git_folder_is_refused(alice: Person, panel: FakePanel) ->
     assert (refs(app), app.builds) == ({}, [])
 
 
+@pytest.mark.parametrize("door", ["http"], indirect=True)  # 2 GiB; once is enough
 def test_a_tree_without_end_is_refused_and_leaves_nothing(alice: Person, panel: FakePanel) -> None:
     app = panel.create()
     alice.remote(app)

@@ -1,10 +1,11 @@
-"""A running gateway behind the real front door, and people with git."""
+"""A running gateway, its two doors for git, and people who come in by them."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,11 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+from paas import keys
 from paas.instance import Instance
-from tests.gateway.panel import INTERNAL_TOKEN, TOKEN, App
+from tests.gateway.panel import ALICE, INTERNAL_TOKEN, STRANGER, TOKENS, VIEWER, App, FakePanel
 
 PATIENCE = 60.0  # seconds; generous, a bound and no measure
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -27,7 +36,9 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def make_instance(home: Path, run: Path) -> Instance:
-    instance = Instance(home, run, 8080, 2222, "127.0.0.1", "localhost")
+    instance = Instance(
+        home, run, 8080, free_port(), "127.0.0.1", "localhost", rendezvous_port=free_port()
+    )
     for folder in (
         instance.keys,
         instance.repositories,
@@ -37,6 +48,8 @@ def make_instance(home: Path, run: Path) -> Instance:
     ):
         folder.mkdir(parents=True, mode=0o700)
     (instance.keys / "internal_token").write_text(INTERNAL_TOKEN)
+    (instance.keys / "internal_token").chmod(0o600)
+    keys.ensure_keys(instance)
     return instance
 
 
@@ -52,6 +65,8 @@ class Gateway:
             "PATH": os.environ["PATH"],
             "PAAS_HOME": str(self.instance.home),
             "PAAS_RUN": str(self.instance.run),
+            "PAAS_SSH_PORT": str(self.instance.ssh_port),
+            "PAAS_RENDEZVOUS_PORT": str(self.instance.rendezvous_port),
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -82,14 +97,82 @@ class Gateway:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+class Door(Protocol):
+    """A way in for git."""
+
+    def url(self, app: str, who: str) -> str: ...
+
+    def environ(self, who: str) -> dict[str, str]:
+        """What git needs to come in as `who`."""
+        ...
+
+
+class SshDoor:
+    """OpenSSH's client with a key for everybody in `people`, and a known host key."""
+
+    def __init__(self, panel: FakePanel, folder: Path) -> None:
+        self.folder, self.port = folder, panel.instance.ssh_port
+        folder.mkdir(parents=True)
+        for who in (ALICE, VIEWER, STRANGER):
+            fingerprint = self.make_key(who)
+            if who != STRANGER:
+                panel.keys[fingerprint] = who
+        host_key = subprocess.run(
+            ["ssh-keygen", "-y", "-f", panel.instance.keys / keys.SSH_HOST_KEY],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.known_hosts = folder / "known_hosts"
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {host_key.stdout}")
+
+    def key(self, who: str) -> Path:
+        return self.folder / who
+
+    def make_key(self, who: str, *options: str) -> str:
+        """Make a key pair; returns its fingerprint."""
+        command = ["ssh-keygen", "-q", "-N", "", "-C", who, "-f", self.key(who)]
+        subprocess.run([*command, *(options or ("-t", "ed25519"))], check=True)
+        shown = subprocess.run(
+            ["ssh-keygen", "-l", "-f", self.key(who)], capture_output=True, text=True, check=True
+        )
+        return shown.stdout.split()[1]
+
+    def command(self, who: str, *options: str) -> list[str]:
+        """`ssh` as `who`, for a command to be added."""
+        return ["ssh", *self.options(who), *options, "git@127.0.0.1"]
+
+    def options(self, who: str) -> list[str]:
+        """This key and this host only, and nothing of the machine's own settings."""
+        settings = {
+            "IdentityFile": f'"{self.key(who)}"',
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "UserKnownHostsFile": f'"{self.known_hosts}"',
+            "StrictHostKeyChecking": "yes",
+        }
+        pairs = (("-o", f"{name}={value}") for name, value in settings.items())
+        return ["-F", "none", "-o", f"Port={self.port}", *(part for pair in pairs for part in pair)]
+
+    def url(self, app: str, who: str) -> str:
+        return f"ssh://git@127.0.0.1:{self.port}/{app}.git"
+
+    def environ(self, who: str) -> dict[str, str]:
+        return {"GIT_SSH_COMMAND": shlex.join(["ssh", *self.options(who)])}
+
+
 class FrontDoor:
     """Caddy on a free port, which sends everything to the gateway."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
+
+    def url(self, app: str, who: str) -> str:
+        return f"http://x:{TOKENS.get(who, 'wrong')}@127.0.0.1:{self.port}/{app}.git"
+
+    def environ(self, who: str) -> dict[str, str]:
+        return {}
 
     def start(self) -> None:
         upstream = {"dial": f"unix/{self.instance.gateway_socket}"}
@@ -124,20 +207,18 @@ class FrontDoor:
 
 
 class Person:
-    """Somebody with a work tree and a remote `paas`."""
+    """Somebody with a work tree and a remote `paas`, who comes in by `door` as `who`."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, door: Door, who: str = ALICE) -> None:
+        self.folder, self.door, self.who = folder, door, who
         folder.mkdir()
         self.git("init", "-q", "-b", "main")
 
-    def clone_url(self, app: App | str, token: str | None = TOKEN) -> str:
-        name = app if isinstance(app, str) else app.name
-        login = f"x:{token}@" if token else ""
-        return f"http://{login}127.0.0.1:{self.port}/{name}.git"
+    def clone_url(self, app: App | str) -> str:
+        return self.door.url(app if isinstance(app, str) else app.name, self.who)
 
-    def remote(self, app: App | str, token: str | None = TOKEN) -> Person:
-        self.git("remote", "add", "paas", self.clone_url(app, token))
+    def remote(self, app: App | str) -> Person:
+        self.git("remote", "add", "paas", self.clone_url(app))
         return self
 
     def commit(self, message: str = "Change", **files: str | bytes) -> str:
@@ -197,6 +278,7 @@ class Person:
             "GIT_AUTHOR_EMAIL": "alice@example.com",
             "GIT_COMMITTER_NAME": "Alice",
             "GIT_COMMITTER_EMAIL": "alice@example.com",
+            **self.door.environ(self.who),
         }
 
 

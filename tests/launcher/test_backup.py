@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from paas.instance import Instance, current
-from paas.keys import SECRET_KEY, ensure_keys, read_key
+from paas.keys import SECRET_KEY, SSH_HOST_KEY, ensure_keys, read_key
 from paas.launcher.archive import ArchiveError
 from paas.launcher.backup import BackupError, backup, restore
 from paas.launcher.errors import AlreadyRunning, LaunchError
@@ -81,7 +81,8 @@ def test_everything_comes_back_elsewhere(used: Instance, fresh: Instance, tmp_pa
     backup(file, artifacts=True, instance=used)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     restore(file, instance=fresh)
-    assert read_key(fresh, SECRET_KEY) == read_key(used, SECRET_KEY)
+    for key in (SECRET_KEY, SSH_HOST_KEY):
+        assert read_key(fresh, key) == read_key(used, key)
     bare = [f"--git-dir={i.repositories / '1.git'}" for i in (used, fresh)]
     assert _git(bare[0], "rev-parse", "main") == _git(bare[1], "rev-parse", "main")
     _git(bare[1], "fsck", "--full", "--strict")

@@ -3,24 +3,58 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from paas import certificates, keys
 from paas.instance import Instance
-from paas.launcher import checks, tools
+from paas.launcher import checks, health, tools
 from paas.launcher.environment import apps_environment, parts_environment
 from paas.launcher.errors import LaunchError
 
 
-def test_a_taken_port_names_its_holder_and_the_way_out(instance: Instance) -> None:
+@pytest.mark.parametrize(
+    ("field", "check", "variable"),
+    [
+        ("port", checks.check_port, "PAAS_PORT="),
+        ("ssh_port", checks.check_ssh_port, "PAAS_SSH_PORT="),
+    ],
+)
+def test_a_taken_port_names_its_holder_and_the_way_out(
+    instance: Instance, field: str, check: Callable[[Instance], str], variable: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = dataclasses.replace(instance, port=server.getsockname()[1])
+        taken = dataclasses.replace(instance, **{field: server.getsockname()[1]})
         with pytest.raises(LaunchError) as refused:
-            checks.check_port(taken)
+            check(taken)
     assert f"process {os.getpid()}" in str(refused.value)
-    assert "PAAS_PORT=" in str(refused.value)
-    assert checks.check_port(taken)
+    assert variable in str(refused.value)
+    assert check(taken)
+
+
+def test_one_port_for_both_is_refused(instance: Instance) -> None:
+    with pytest.raises(LaunchError, match="PAAS_SSH_PORT"):
+        checks.check_ssh_port(dataclasses.replace(instance, ssh_port=instance.port))
+
+
+def test_a_taken_rendezvous_port_is_told(instance: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = dataclasses.replace(instance, rendezvous_port=server.getsockname()[1])
+        said = checks.rendezvous_taken(taken)
+    assert said and f"process {os.getpid()}" in said and "PAAS_RENDEZVOUS_PORT" in said
+    assert checks.rendezvous_taken(taken) is None
+
+
+def test_doctor_knows_the_gateway_from_others(instance: Instance) -> None:
+    keys.ensure_keys(instance)
+    certificates.ensure_authority(instance)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        threading.Thread(target=lambda: stranger.accept()[0].close(), daemon=True).start()
+        assert str(port) in health.attachable(dataclasses.replace(instance, rendezvous_port=port))
 
 
 @pytest.mark.parametrize("version", ["git version 2.30.9", "git version 1.8.3.1"])

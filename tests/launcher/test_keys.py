@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.fernet import Fernet
 
 from paas.instance import Instance
-from paas.keys import CONFIG_KEYS, INTERNAL_TOKEN, SECRET_KEY, KeysError, ensure_keys, read_key
+from paas.keys import (
+    CA_KEY,
+    CONFIG_KEYS,
+    INTERNAL_TOKEN,
+    SECRET_KEY,
+    SSH_HOST_KEY,
+    KeysError,
+    ensure_keys,
+    read_key,
+    ssh_fingerprint,
+)
 
-NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN)
+NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, SSH_HOST_KEY, CA_KEY)
 
 
 def _keys(instance: Instance) -> list[str]:
@@ -18,7 +29,7 @@ def _keys(instance: Instance) -> list[str]:
 
 def test_the_first_run_makes_private_keys(instance: Instance) -> None:
     ensure_keys(instance)
-    assert len(set(_keys(instance))) == 3
+    assert len(set(_keys(instance))) == len(NAMES)
     assert stat.S_IMODE(instance.home.stat().st_mode) == 0o700
     for name in NAMES:
         assert stat.S_IMODE((instance.keys / name).stat().st_mode) == 0o600
@@ -83,3 +94,19 @@ def test_a_key_cut_off_in_writing_is_no_key(instance: Instance) -> None:
     (instance.keys / SECRET_KEY).write_text("")
     with pytest.raises(KeysError, match="empty"):
         read_key(instance, SECRET_KEY)
+
+
+def test_the_host_key_has_the_fingerprint_that_ssh_shows(instance: Instance) -> None:
+    ensure_keys(instance)
+    path = instance.keys / SSH_HOST_KEY
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", path], capture_output=True, text=True)
+    assert shown.stdout.split()[1] == ssh_fingerprint(instance)
+    assert shown.stdout.endswith("(ED25519)\n")
+
+
+@pytest.mark.parametrize("text", ["no key", "-----BEGIN X-----\nAAAA\n-----END X-----"])
+def test_a_host_key_that_is_none_is_refused(instance: Instance, text: str) -> None:
+    ensure_keys(instance)
+    (instance.keys / SSH_HOST_KEY).write_text(text)
+    with pytest.raises(KeysError, match="is no SSH key"):
+        ssh_fingerprint(instance)

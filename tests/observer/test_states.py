@@ -77,6 +77,15 @@ def test_one_that_is_gone_is_down() -> None:
     )
 
 
+def test_a_one_off_completes_and_its_command_stays_out_of_the_log() -> None:
+    once = process("up", name="run.3", type="run", command="login hunter2")
+    assert told([once], []) == [
+        "run.3: Starting process",
+        "run.3: State changed from starting to up",
+        "run.3: State changed from up to complete",
+    ]
+
+
 def test_what_was_seen_survives_a_restart_of_the_observer() -> None:
     seen = Seen.of(process("crashed", restarts=2, reason="Killed"))
     assert Seen.from_json(seen.to_json()) == seen

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +22,10 @@ from paas.runtimes.base import (
     ProcessStatus,
     Ready,
     Runtime,
+    RuntimeFailure,
     StaleToken,
     Switched,
+    Terminal,
 )
 
 
@@ -53,6 +57,20 @@ def up_to_ready(events: Iterator[Event]) -> Iterator[Event]:
 
 def up(runtime: Runtime, app_id: str) -> dict[str, ProcessStatus]:
     return {s.name: s for s in runtime.observe(app_id) if s.state is ProcessState.UP}
+
+
+def read_all(stream: int) -> bytes:
+    """All that comes from a descriptor that does not block; a terminal ends with EIO."""
+    found = b""
+    while select.select([stream], [], [], 30)[0]:
+        try:
+            chunk = os.read(stream, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        found += chunk
+    return found
 
 
 def settle(runtime: Runtime, within: Callable[[Callable[[], Any]], None]) -> None:
@@ -169,6 +187,36 @@ class Contract:
         assert found is not None and found.wait(30) == 3
         assert runtime.find_one_off(case.spec.app_id, "cron.2") is None
         assert runtime.find_one_off("no-such-app", "cron.1") is None
+
+    def test_an_attached_one_off_ends_with_its_status(self, runtime: Runtime, case: Case) -> None:
+        runtime.run_attached(case.spec, case.printing, name="run.1", timeout=60)
+        attachment = runtime.attach(case.spec.app_id, "run.1", None)
+        assert attachment.stderr is not None
+        assert read_all(attachment.stdout) + read_all(attachment.stderr) == b"one\ntwo\n"
+        assert attachment.wait(10) == 3
+        attachment.close()
+
+    def test_an_attached_one_off_on_a_terminal(self, runtime: Runtime, case: Case) -> None:
+        runtime.run_attached(case.spec, case.printing, name="run.1", timeout=60)
+        attachment = runtime.attach(case.spec.app_id, "run.1", Terminal(100, 30))
+        assert attachment.stderr is None
+        assert read_all(attachment.stdout).replace(b"\r\n", b"\n") == b"one\ntwo\n"
+        attachment.resize(Terminal(120, 40))
+        assert attachment.wait(10) == 3
+        attachment.close()
+
+    def test_only_one_attaches(self, runtime: Runtime, case: Case) -> None:
+        runtime.run_attached(case.spec, case.printing, name="run.1", timeout=60)
+        runtime.attach(case.spec.app_id, "run.1", None).close()
+        with pytest.raises(RuntimeFailure):
+            runtime.attach(case.spec.app_id, "run.1", None)
+        with pytest.raises(RuntimeFailure):
+            runtime.attach(case.spec.app_id, "run.2", None)
+
+    def test_stops_a_one_off_nobody_has_attached_to(self, runtime: Runtime, case: Case) -> None:
+        runtime.run_attached(case.spec, case.printing, name="run.1", timeout=60)
+        assert runtime.stop(case.spec.app_id, "run.1")
+        assert not runtime.stop(case.spec.app_id, "run.2")
 
     def test_removes(self, runtime: Runtime, case: Case) -> None:
         finish(runtime.apply(case.spec, 1))

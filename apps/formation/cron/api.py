@@ -11,7 +11,7 @@ from ninja import Router, Schema, Status
 
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of
+from apps.accounts.schemas import ERRORS, actor_of, example
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
 from apps.formation.cron.clock import TIME_TO_LIVE
@@ -52,11 +52,15 @@ class CronOut(Schema):
 
 
 class CronPatch(Schema):
+    model_config = example(suspended=True)
+
     suspended: bool
 
 
 class RunIn(Schema):
     """`time_to_live`: seconds until it is stopped."""
+
+    model_config = example(time_to_live=600)
 
     time_to_live: int = TIME_TO_LIVE
 

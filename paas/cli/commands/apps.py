@@ -1,4 +1,4 @@
-"""Apps: make, show, destroy, connect to a repository, open."""
+"""Apps: make, show, rename, destroy, connect to a repository, open."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from paas.cli.options import App, Json, default_app, new_group, panel, panel_and
 
 commands = new_group()
 
+SshGit = Annotated[
+    bool, typer.Option("--ssh-git", help="Push over SSH, by your key. See: paas keys:add")
+]
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The app's name.")]
 
 
@@ -22,6 +25,7 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The app's name
 def create(
     name: Name = None,
     app: Annotated[str | None, typer.Option("--app", "-a", help="The app's name, too.")] = None,
+    ssh_git: SshGit = False,
     json: Json = False,
 ) -> None:
     """Make an app; in a repository, connect it: git push paas main.
@@ -35,8 +39,12 @@ def create(
     if json:
         show_json(made)
     else:
-        say(f"{made['web_url']} | {made['git_url']}")
-    _connect_new(client, made)
+        say(f"{made['web_url']} | {_git_url(made, ssh_git)}")
+    _connect_new(client, made, _git_url(made, ssh_git))
+
+
+def _git_url(app: dict[str, Any], ssh_git: bool) -> str:
+    return str(app["ssh_git_url" if ssh_git else "git_url"])
 
 
 def _create(client: Panel, name: str | None) -> dict[str, Any]:
@@ -50,32 +58,32 @@ def _create(client: Panel, name: str | None) -> dict[str, Any]:
     return made
 
 
-def _connect_new(client: Panel, made: dict[str, Any]) -> None:
+def _connect_new(client: Panel, made: dict[str, Any], url: str) -> None:
     if not git.inside_repository():
         note(f"This is no git repository. In the app's own: paas git:remote -a {made['name']}")
         return
     try:
-        _connect(client, made)
+        _connect(client, url)
     except git.ElsewhereRemote as other:
-        warn(f"{_elsewhere(other)} To push to {made['name']}: {_set_url(made)}")
+        warn(f"{_elsewhere(other)} To push to {made['name']}: {_set_url(url)}")
 
 
-def _connect(client: Panel, app: dict[str, Any]) -> bool:
+def _connect(client: Panel, url: str) -> bool:
     """The token first: a remote that points elsewhere is then one git command from working."""
-    git.remember_token(client.target, app["git_url"])
-    return git.add_remote(app["git_url"])
+    git.remember_token(client.target, url)
+    return git.add_remote(url)
 
 
 def _elsewhere(other: git.ElsewhereRemote) -> str:
     return f"The git remote {git.REMOTE} is {other.url} already and was kept."
 
 
-def _set_url(app: dict[str, Any]) -> str:
-    return f"git remote set-url {git.REMOTE} {app['git_url']}"
+def _set_url(url: str) -> str:
+    return f"git remote set-url {git.REMOTE} {url}"
 
 
 @commands.command("git:remote")
-def git_remote(app: App = None, json: Json = False) -> None:
+def git_remote(app: App = None, ssh_git: SshGit = False, json: Json = False) -> None:
     """Connect this repository to an app, and let git know the token.
 
     Example: paas git:remote -a hello
@@ -84,14 +92,15 @@ def git_remote(app: App = None, json: Json = False) -> None:
     if not git.inside_repository():
         raise CliError("This is no git repository.", "Make it one first: git init")
     found = client.get("apps", name)
+    url = _git_url(found, ssh_git)
     try:
-        _connect(client, found)
+        _connect(client, url)
     except git.ElsewhereRemote as other:
-        raise CliError(_elsewhere(other), f"To change it: {_set_url(found)}") from other
+        raise CliError(_elsewhere(other), f"To change it: {_set_url(url)}") from other
     if json:
         show_json(found)
     else:
-        say(f"set git remote {git.REMOTE} to {found['git_url']}")
+        say(f"set git remote {git.REMOTE} to {url}")
 
 
 @commands.command("apps")
@@ -126,6 +135,7 @@ def info(name: Name = None, app: App = None, json: Json = False) -> None:
         {
             "Web URL": found["web_url"],
             "Git URL": found["git_url"],
+            "Git URL (SSH)": found.get("ssh_git_url"),
             "Owner": (found.get("owner") or {}).get("email"),
             "Deploy branch": found.get("deploy_branch"),
             "Stack": (found.get("stack") or {}).get("name"),
@@ -133,6 +143,29 @@ def info(name: Name = None, app: App = None, json: Json = False) -> None:
             "Created": show_time(found.get("created_at")),
         }
     )
+
+
+@commands.command("apps:rename")
+def rename(
+    new: Annotated[str, typer.Argument(metavar="NEWNAME", help="What to call it.")],
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Give an app another name; its address, and this repository's remote, follow.
+
+    Example: paas apps:rename -a hello good-morning
+    """
+    client, name = panel_and_app(app)
+    before = client.get("apps", name)
+    with Progress(f"Renaming {name} to {new}") as progress:
+        renamed = client.patch("apps", name, body={"name": new})
+        progress.done()
+    if git.replace_remote(before["git_url"], renamed["git_url"]):
+        note(f"git remote {git.REMOTE} updated. Other checkouts: {_set_url(renamed)}")
+    if json:
+        show_json(renamed)
+    else:
+        say(f"{renamed['web_url']} | {renamed['git_url']}")
 
 
 @commands.command("apps:destroy")
@@ -160,7 +193,8 @@ def destroy(
     with Progress(f"Destroying ⬢ {wanted}") as progress:
         gone = client.delete("apps", wanted)
         progress.done()
-    git.remove_remote(gone["git_url"])
+    for ssh_git in (False, True):
+        git.remove_remote(_git_url(gone, ssh_git))
     if json:
         show_json(gone)
 

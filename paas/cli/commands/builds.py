@@ -31,7 +31,7 @@ _SHORT = 8  # characters of an ID that a person reads
 @commands.command("builds")
 def list_builds(
     app: App = None,
-    num: Annotated[int, typer.Option("--num", "-n", min=1, help="How many.")] = 15,
+    num: Annotated[int, typer.Option("--num", "-n", min=1, max=1000, help="How many.")] = 15,
     json: Json = False,
 ) -> None:
     """List builds, the newest first.
@@ -39,7 +39,7 @@ def list_builds(
     Example: paas builds -n 5
     """
     client, name = panel_and_app(app)
-    found = client.list("apps", name, "builds")[:num]
+    found = client.newest("apps", name, "builds", by="created_at", count=num)
     if json:
         return show_json(found)
     if not found:

@@ -1,9 +1,8 @@
-"""Processes: show, scale, restart, run one more."""
+"""Processes: show, scale, restart, stop."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from typing import Annotated, Any
 
@@ -168,26 +167,20 @@ def restart(
         show_json(answer)
 
 
-@commands.command("run:detached", context_settings={"allow_interspersed_args": False})
-def run_detached(
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run.")],
+@commands.command("ps:stop")
+def stop(
+    which: Annotated[str, typer.Argument(metavar="DYNO|TYPE", help="What to stop.")],
     app: App = None,
-    size: Annotated[str | None, typer.Option("--size", "-s", help="Its size.")] = None,
     json: Json = False,
 ) -> None:
-    """Run a command in a process of its own; its output goes to the log.
+    """Stop a one-off; any other process is started afresh.
 
-    Example: paas run:detached -- python manage.py migrate
+    Example: paas ps:stop run.3
     """
     client, name = panel_and_app(app)
-    line = command[0] if len(command) == 1 else shlex.join(command)
-    body: dict[str, object] = {"command": line, "attach": False}
-    if size:
-        body["size"] = size
-    with Progress(f"Running {line} on {name}") as progress:
-        made = client.post("apps", name, "dynos", body=body)
-        progress.done(f"done, {made['name']}")
+    kind = "dynos" if "." in which else "formations"
+    with Progress(f"Stopping {which} on {name}") as progress:
+        answer = client.request("POST", "apps", name, kind, which, "actions", "stop").body
+        progress.done()
     if json:
-        show_json(made)
-    else:
-        say(f"Run paas logs --app {name} --ps {made['name']} to view the output.")
+        show_json(answer)

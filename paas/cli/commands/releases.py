@@ -25,7 +25,7 @@ commands = new_group()
 
 _NEWEST = 10  # Heroku looks for the release to go back to among so many
 
-Number = Annotated[int | None, typer.Option("--num", "-n", min=1, help="How many.")]
+Number = Annotated[int, typer.Option("--num", "-n", min=1, max=1000, help="How many.")]
 Version = Annotated[
     str | None, typer.Argument(metavar="vN", help="The release. Default: the newest.")
 ]
@@ -38,7 +38,7 @@ def list_releases(app: App = None, num: Number = 15, json: Json = False) -> None
     Example: paas releases -n 5
     """
     client, name = panel_and_app(app)
-    found = client.list("apps", name, "releases")[:num]
+    found = client.newest("apps", name, "releases", by="version", count=num)
     if json:
         return show_json(found)
     if not found:

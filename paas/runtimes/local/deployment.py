@@ -23,6 +23,7 @@ from paas.runtimes.base import (
     Progress,
     Ready,
     RuntimeFailure,
+    Size,
     StaleToken,
     Switched,
     Waiting,
@@ -209,6 +210,7 @@ class Deployment:
             detached=False,
             timeout=timeout,
             environment={"PORT": str(record.port)} if record.port else {},
+            size=Size(),
         )
         said = list(run.lines())
         status = run.wait()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import socket
 from contextlib import suppress
 from typing import Any
 
@@ -63,17 +62,9 @@ def _server(instance: Instance) -> Json:
 
 
 def _addresses(instance: Instance) -> list[str]:
-    bind = f"[{instance.bind}]" if ":" in instance.bind else instance.bind
-    binds = [bind, "[::1]"] if bind == "127.0.0.1" and _has_ipv6() else [bind]
+    hosts = [f"[{one}]" if ":" in one else one for one in instance.listen_addresses()]
     ports = [instance.port, instance.tls.port] if instance.tls else [instance.port]
-    return [f"{host}:{port}" for port in ports for host in binds]
-
-
-def _has_ipv6() -> bool:
-    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        return True
-    return False
+    return [f"{host}:{port}" for port in ports for host in hosts]
 
 
 def _panel_hosts(instance: Instance) -> list[str]:

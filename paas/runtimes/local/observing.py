@@ -67,9 +67,9 @@ def _status(state: AppState, record: Record, program: Program | None) -> Process
             return _shown(state, record, ProcessState.STARTING, program=program)
         case Phase.DRAINING | Phase.STOPPING:
             return _shown(state, record, ProcessState.STOPPING, program=program)
-        case Phase.ONE_OFF:
+        case Phase.ONE_OFF | Phase.AWAITING | Phase.SESSION:
             return _one_off(state, record, program)
-        case Phase.ATTACHED:
+        case Phase.CHILD:
             alive = is_alive(record.owner)
             return _shown(state, record, ProcessState.UP) if alive else None
     return _live(state, record, program)
@@ -92,11 +92,12 @@ def _live(state: AppState, record: Record, program: Program | None) -> ProcessSt
 
 
 def _one_off(state: AppState, record: Record, program: Program | None) -> ProcessStatus | None:
-    if program is None and is_alive(record.owner):
+    if program is None and record.phase is not Phase.SESSION and is_alive(record.owner):
         return _shown(state, record, ProcessState.STARTING)
     if program is None or not program.pid:
         return None
-    return _shown(state, record, ProcessState.UP, since=program.started, program=program)
+    now = ProcessState.STARTING if record.phase is Phase.AWAITING else ProcessState.UP
+    return _shown(state, record, now, since=program.started, program=program)
 
 
 def _shown(

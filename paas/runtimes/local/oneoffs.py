@@ -1,7 +1,8 @@
 """One-offs: processes that run once, beside an app's own ones, from the same build and config.
 
-An attached one is a child of ours and dies with the thread that started it.
-A detached one belongs to supervisord, and `tend` ends it when its time is up.
+One that is waited for is a child of ours and dies with the thread that started
+it. A detached one belongs to supervisord, and so does one that a client is
+attached to (see `attaching`); `tend` ends them when their time is up.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from paas import sandbox
-from paas.runtimes.base import AppSpec, RuntimeFailure, Size
+from paas.runtimes.base import AppSpec, LimitExceeded, RuntimeFailure, Size
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.state import Phase, Record, owner
 from paas.runtimes.local.supervisor import Program
 from paas.sandbox.spec import SandboxError
 
+MOST_ONE_OFFS = 10
+"""How many detached and attached one-offs of a type ("run") an app may run at once."""
+_SUPERVISED = (Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION)
 _LONGEST_LINE = 64 * 1024
 _POLL = 0.05
 
 
-class AttachedRun:
+class ChildRun:
     """A `OneOff` that is a child of this process."""
 
     def __init__(
@@ -99,14 +103,8 @@ class DetachedRun:
 
     def wait(self, timeout: float | None = None) -> int | None:
         """See `OneOff.wait`; 1 when nobody knows any more how it ended."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self._status is None:
-            program = self._parts.supervisor.programs(self._program).get(self._program)
-            self._status = _status(program)
-            if self._status is None:
-                if deadline is not None and time.monotonic() >= deadline:
-                    break
-                time.sleep(_POLL)
+        if self._status is None:
+            self._status = wait(self._parts, self._program, timeout)
         return self._status
 
     def stop(self) -> None:
@@ -131,30 +129,88 @@ def run(
     detached: bool,
     timeout: float | None,
     environment: Mapping[str, str],
-    size: Size | None = None,
-) -> AttachedRun | DetachedRun:
+    size: Size,
+) -> ChildRun | DetachedRun:
     """The body of `Runtime.run`.
 
     Raises:
         RuntimeFailure: it could not be started.
     """
-    size = size or Size()
+    phase = Phase.ONE_OFF if detached else Phase.CHILD
+    record = _record(parts, spec, command, name, phase, size, timeout)
+    if not detached:
+        return _child(parts, spec, record, size, environment, timeout)
+    log = parts.processes.raw_log(spec.app_id, record.name)
+    log_start = log.stat().st_size if log.exists() else 0
+    _supervised(parts, spec, record, size, environment)
+    return DetachedRun(parts, spec.app_id, record, log_start)
+
+
+def run_attached(
+    parts: Parts,
+    spec: AppSpec,
+    command: str,
+    *,
+    name: str,
+    timeout: float,
+    environment: Mapping[str, str],
+    size: Size,
+) -> None:
+    """The body of `Runtime.run_attached`."""
+    record = _record(parts, spec, command, name, Phase.AWAITING, size, timeout)
+    _supervised(parts, spec, record, size, environment)
+
+
+def stop(parts: Parts, app_id: str, name: str) -> bool:
+    """The body of `Runtime.stop`; `tend` clears it away when whoever waits for it knows its end."""
+    records = parts.store.read(app_id).among(*_SUPERVISED)
+    found = [record for record in records if record.name == name]
+    for record in found:
+        parts.supervisor.stop(record.program(app_id))
+    return bool(found)
+
+
+def wait(parts: Parts, program: str, timeout: float | None) -> int | None:
+    """The exit status of a program of supervisord's; None if it still runs after `timeout`."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while (status := _status(parts.supervisor.programs(program).get(program))) is None:
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL)
+    return status
+
+
+def _record(
+    parts: Parts,
+    spec: AppSpec,
+    command: str,
+    name: str,
+    phase: Phase,
+    size: Size,
+    timeout: float | None,
+) -> Record:
+    """Note what will be started, if there is room for it.
+
+    Raises:
+        LimitExceeded: there are `MOST_ONE_OFFS` of this app.
+    """
     record = Record(
         id=secrets.token_hex(4),
         name=name,
-        phase=Phase.LIVE,
+        phase=phase,
         release=spec.release,
         fingerprint="",
         command=command,
         size=size.name,
-    ).enter(Phase.ONE_OFF if detached else Phase.ATTACHED, seconds=timeout or 0.0)
+    ).enter(phase, seconds=timeout or 0.0)
     record = replace(record, owner=owner())
     with parts.store.locked(spec.app_id) as slot:
+        alike = [one for one in slot.state.among(*_SUPERVISED) if one.type == record.type]
+        if phase in _SUPERVISED and len(alike) >= MOST_ONE_OFFS:
+            raise LimitExceeded(f"{MOST_ONE_OFFS} one-off processes are running")
         slot.save(slot.state.put(record))
     parts.mark_pending(spec.app_id)
-    if detached:
-        return _detached(parts, spec, record, size, environment)
-    return _attached(parts, spec, record, size, environment, timeout)
+    return record
 
 
 def find(parts: Parts, app_id: str, name: str) -> DetachedRun | None:
@@ -174,25 +230,28 @@ def find(parts: Parts, app_id: str, name: str) -> DetachedRun | None:
     return DetachedRun(parts, app_id, record, log.stat().st_size if log.exists() else 0)
 
 
-def _detached(
+def _supervised(
     parts: Parts, spec: AppSpec, record: Record, size: Size, extra: Mapping[str, str]
-) -> DetachedRun:
-    log = parts.processes.raw_log(spec.app_id, record.name)
-    log_start = log.stat().st_size if log.exists() else 0
-    parts.processes.start(spec, record, size, extra=extra)
+) -> None:
+    try:
+        parts.processes.start(spec, record, size, extra=extra)
+    except BaseException:
+        parts.processes.clear_files(record.program(spec.app_id))
+        with parts.store.locked(spec.app_id) as slot:
+            slot.save(slot.state.drop(record.id))
+        raise
     with parts.store.locked(spec.app_id) as slot:  # from now on it lives without us
         slot.save(slot.state.put(replace(record, owner="")))
-    return DetachedRun(parts, spec.app_id, record, log_start)
 
 
-def _attached(
+def _child(
     parts: Parts,
     spec: AppSpec,
     record: Record,
     size: Size,
     extra: Mapping[str, str],
     timeout: float | None,
-) -> AttachedRun:
+) -> ChildRun:
     reader, writer = os.pipe()
     output = os.fdopen(reader, "rb")
     try:
@@ -210,7 +269,7 @@ def _attached(
         os.close(writer)
     with parts.store.locked(spec.app_id) as slot:
         slot.save(slot.state.put(replace(record, pid=child.pid)))
-    running = AttachedRun(parts, spec.app_id, record, child, output)
+    running = ChildRun(parts, spec.app_id, record, child, output)
     if timeout is not None:
         running.stop_after(timeout)
     return running

@@ -19,6 +19,8 @@ from paas.runtimes.local.supervisor import Order, Supervisor, scratch_folder
 from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
 
 _APP = "/app"
+HANG_UP_SECONDS = 5.0
+"""Between SIGTERM and SIGKILL for an attached one-off: nobody is there to wait for it."""
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -53,6 +55,10 @@ class Processes:
     def scratches(self) -> Path:
         return scratch_folder(self._instance)
 
+    def channel(self, program: str) -> Path:
+        """Where an attached one-off waits for its client; short, as a socket's address must be."""
+        return self._instance.run / "attach" / program.rpartition(".")[2]
+
     def raw_log(self, app_id: str, name: str) -> Path:
         return self._instance.app_logs / app_id / f"{name}.raw"
 
@@ -75,14 +81,22 @@ class Processes:
         """
         program = record.program(spec.app_id)
         box = self.box(spec, record, size, extra or {})
-        launch.write(self._spec_file(program), box, sandbox.run_user_command(record.command))
+        attached = record.phase is Phase.AWAITING
+        launch.write(
+            self._spec_file(program),
+            launch.Launch(
+                sandbox=box,
+                argv=sandbox.run_user_command(record.command),
+                channel=self.channel(program) if attached else None,
+            ),
+        )
         log = self.raw_log(spec.app_id, record.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         order = Order(
             spec=self._spec_file(program),
             log=log,
-            restart=record.phase is not Phase.ONE_OFF,
-            stop_seconds=self._stop_timeout,
+            restart=record.phase not in (Phase.ONE_OFF, Phase.AWAITING),
+            stop_seconds=HANG_UP_SECONDS if attached else self._stop_timeout,
             size=size,
         )
         return self._supervisor.add(program, order)
@@ -120,6 +134,7 @@ class Processes:
     def clear_files(self, program: str) -> None:
         """Delete the files of a program that has ended."""
         self._spec_file(program).unlink(missing_ok=True)
+        self.channel(program).unlink(missing_ok=True)
         sandbox.forget(program)
         with suppress(SandboxError):  # the sweep tries again
             sandbox.remove_tree(self.scratches / program)

@@ -40,12 +40,15 @@ def _mark(parts: Parts, app_id: str, token: int) -> None:
     with parts.store.locked(app_id) as slot:
         state = slot.state
         state.check(token)
-        for record in state.among(Phase.ATTACHED):
+        for record in state.among(Phase.CHILD):
             if is_alive(record.owner) and record.pid:
                 sandbox.kill(record.pid)
-        going = state.among(Phase.STARTING, Phase.LIVE, Phase.DRAINING, Phase.ONE_OFF)
+        going = state.among(
+            *(Phase.STARTING, Phase.LIVE, Phase.DRAINING),
+            *(Phase.ONE_OFF, Phase.AWAITING, Phase.SESSION),
+        )
         state = state.put(*(record.enter(Phase.STOPPING) for record in going))
-        state = state.drop(*(record.id for record in state.among(Phase.ATTACHED)))
+        state = state.drop(*(record.id for record in state.among(Phase.CHILD)))
         slot.save(replace(state, token=token, removed=True))
         parts.mark_pending(app_id)
     parts.drop_hosts(app_id, set(state.hosts))

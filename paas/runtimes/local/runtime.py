@@ -11,6 +11,7 @@ from paas.runtimes.base import (
     BOOT_TIMEOUT,
     STOP_TIMEOUT,
     AppSpec,
+    Attachment,
     Certificate,
     Event,
     LogSource,
@@ -18,9 +19,19 @@ from paas.runtimes.base import (
     ProcessStatus,
     RouteTable,
     RuntimeFailure,
+    Size,
+    Terminal,
     Usage,
 )
-from paas.runtimes.local import certificates, litter, observing, oneoffs, removal, tending
+from paas.runtimes.local import (
+    attaching,
+    certificates,
+    litter,
+    observing,
+    oneoffs,
+    removal,
+    tending,
+)
 from paas.runtimes.local.deployment import MOST_PROCESSES, Deployment
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.routes import SLOTS
@@ -79,6 +90,7 @@ class LocalRuntime:
         detached: bool = False,
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
     ) -> OneOff:
         with _fit_for_the_user():
             return oneoffs.run(
@@ -89,10 +101,39 @@ class LocalRuntime:
                 detached=detached,
                 timeout=timeout,
                 environment=environment or {},
+                size=size or Size(),
             )
 
     def find_one_off(self, app_id: str, name: str) -> OneOff | None:
         return oneoffs.find(self._parts, app_id, name)
+
+    def run_attached(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
+    ) -> None:
+        with _fit_for_the_user():
+            oneoffs.run_attached(
+                self._parts,
+                spec,
+                command,
+                name=name,
+                timeout=timeout,
+                environment=environment or {},
+                size=size or Size(),
+            )
+
+    def attach(self, app_id: str, name: str, terminal: Terminal | None) -> Attachment:
+        with _fit_for_the_user():
+            return attaching.attach(self._parts, app_id, name, terminal)
+
+    def stop(self, app_id: str, name: str) -> bool:
+        return oneoffs.stop(self._parts, app_id, name)
 
     def remove(self, app_id: str, token: int) -> None:
         removal.remove(self._parts, app_id, token)

@@ -33,7 +33,9 @@ class Phase(StrEnum):
     DRAINING = "draining"  # out of the routes, finishes its requests
     STOPPING = "stopping"  # told to stop, or to be told
     ONE_OFF = "one-off"  # of `run`, detached
-    ATTACHED = "attached"  # of `run`, a child of `owner`
+    CHILD = "attached"  # of `run`, a child of `owner`
+    AWAITING = "awaiting"  # of `run_attached`, until its client is there
+    SESSION = "session"  # of `run_attached`; its streams are `owner`'s
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Record:
         id: unique for ever; part of the names of all it owns.
         name: "web.1", "worker.2", "run.1234".
         fingerprint: of all that makes it what it is; the same one means: keep it.
-        owner: who started it (see `owner()`), while it starts or is attached.
+        owner: whoever starts it, has it for a child, or holds its streams (see `owner()`).
         since: Unix time at which it entered its phase.
         deadline: Unix time at which its phase ends by force; 0 is never.
-        pid: of an attached one-off, else 0.
+        pid: of a child, else 0.
     """
 
     id: str

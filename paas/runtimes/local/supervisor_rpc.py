@@ -198,6 +198,8 @@ class AppProcess(Subprocess):  # type: ignore[misc]
         if not self.pid or self.killing:
             return
         self._stopping(self.config.stopwaitsecs)
+        if not sandbox.members(self.pid):  # not yet in its sandbox, or still waiting for its client
+            os.kill(self.pid, signal.SIGTERM)
         sandbox.signal_all(self.pid, signal.SIGTERM)
 
     def kill(self, sig: int = signal.SIGKILL) -> None:

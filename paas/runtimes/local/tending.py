@@ -17,7 +17,10 @@ from paas.runtimes.local.supervisor import Program, SupervisorDown
 EXIT_STATUS_SECONDS = 5.0
 """How long the exit status of a detached one-off can be asked for."""
 
-_PASSING = (Phase.STARTING, Phase.DRAINING, Phase.STOPPING, Phase.ONE_OFF, Phase.ATTACHED)
+_PASSING = (
+    *(Phase.STARTING, Phase.DRAINING, Phase.STOPPING),
+    *(Phase.ONE_OFF, Phase.CHILD, Phase.AWAITING, Phase.SESSION),
+)
 
 
 def tend(parts: Parts) -> bool:
@@ -64,11 +67,25 @@ def _step(parts: Parts, state: AppState, record: Record, programs: dict[str, Pro
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
         case Phase.STARTING if not is_alive(record.owner):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.ONE_OFF if overdue or _has_ended(state, record, programs):
+        case Phase.ONE_OFF | Phase.AWAITING if overdue or _has_ended(state, record, programs):
             return _stop(parts, state, record.enter(Phase.STOPPING), programs)
-        case Phase.ATTACHED if not is_alive(record.owner):
+        case Phase.SESSION if overdue or not is_alive(record.owner):
+            return _end_session(parts, state, record, programs)
+        case Phase.SESSION if _is_over(state, record, programs):
+            return _stop(parts, state, record.enter(Phase.STOPPING), programs)
+        case Phase.CHILD if not is_alive(record.owner):
             parts.processes.clear_files(record.program(state.app_id))
             return state.drop(record.id)
+    return state
+
+
+def _end_session(
+    parts: Parts, state: AppState, record: Record, programs: dict[str, Program]
+) -> AppState:
+    """Stop it and leave it, until whoever holds its streams knows how it ended."""
+    if _is_over(state, record, programs):
+        return _stop(parts, state, record.enter(Phase.STOPPING), programs)
+    parts.supervisor.stop(record.program(state.app_id))
     return state
 
 
@@ -89,8 +106,14 @@ def _is_drained(record: Record, now: float) -> bool:
 
 
 def _has_ended(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
-    """Whether a one-off has, so long ago that whoever waits for it knows its exit status."""
+    """Whether a one-off has ended, or was never started because its owner died."""
+    being_started = record.program(state.app_id) not in programs and is_alive(record.owner)
+    return not being_started and _is_over(state, record, programs)
+
+
+def _is_over(state: AppState, record: Record, programs: dict[str, Program]) -> bool:
+    """Whether it ended so long ago that whoever waits for it knows its exit status."""
     program = programs.get(record.program(state.app_id))
     if program is None:
-        return not is_alive(record.owner)  # else it is just being started
+        return True
     return not program.pid and time.time() - program.ended >= EXIT_STATUS_SECONDS

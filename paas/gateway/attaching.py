@@ -1,0 +1,35 @@
+"""What attach sessions are connected with: the runtime on one side, the panel on the other."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+from paas.gateway.panel import Panel, PanelError
+from paas.gateway.rendezvous import Rendezvous
+from paas.instance import Instance
+from paas.runtimes.base import Attachment, Runtime
+from paas.tickets import Ticket
+
+log = logging.getLogger(__name__)
+
+
+def rendezvous(instance: Instance, panel: Panel) -> Rendezvous:
+    """The listener of `instance`, which tells `panel` how sessions ended."""
+
+    @cache
+    def runtime() -> Runtime:
+        from paas.runtimes.local import LocalRuntime  # many gateways never need it
+
+        return LocalRuntime(instance)
+
+    def attach(ticket: Ticket) -> Attachment:
+        return runtime().attach(ticket.app_id, ticket.name, ticket.terminal)
+
+    async def ended(ticket: Ticket, status: int | None) -> None:
+        try:
+            await panel.run_ended(ticket.app_id, ticket.name, status)
+        except PanelError as error:
+            log.warning("the log will not say how %s ended: %s", ticket.name, error)
+
+    return Rendezvous(instance, panel.token, attach, ended)

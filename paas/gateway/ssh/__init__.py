@@ -1,0 +1,1 @@
+"""git over SSH: nothing else is offered, no shell, no terminal, no forwarding, no files."""
