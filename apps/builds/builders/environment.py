@@ -13,7 +13,13 @@ from apps.builds.builders.base import BuildFailed
 from paas.sandbox import OUR_FOLDER, Bind
 
 TOOLS = f"{OUR_FOLDER}/bin"
-_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CLIENT_CERT")
+_FILES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CLIENT_CERT",
+    "NODE_EXTRA_CA_CERTS",
+)
 _FOLDERS = ("SSL_CERT_DIR", "UV_FIND_LINKS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _NAMES = (
@@ -21,6 +27,11 @@ _NAMES = (
     *_FOLDERS,
     *_PROXIES,
     *(name.lower() for name in _PROXIES),
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOSUMDB",
+    "NPM_CONFIG_REGISTRY",
     "UV_DEFAULT_INDEX",
     "UV_EXCLUDE_NEWER",
     "UV_EXTRA_INDEX_URL",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from apps.builds.builders.base import BuildCancelled, BuildFailed
 from apps.builds.builders.output import Lines
+from buildpacks.plan import Phase
 from paas import sandbox
 from paas.sandbox import Child, Limits, Sandbox, SandboxError
 
@@ -103,6 +104,23 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
     lines.close()
     assert status is not None
     return Ended(status, tuple(lines.tail), child.oom_killed)
+
+
+def command_failed(phase: Phase, command: str, ended: Ended) -> BuildFailed:
+    """What to tell of a command of `phase` that failed."""
+    shown = command if len(command) <= 100 else f"{command[:100]}…"
+    if ended.out_of_memory:
+        return BuildFailed(
+            f"The phase {phase.name} took too much memory",
+            f"`{shown}` was ended: a build may use {MEMORY_MB} MiB.",
+            "Let it use less, or do this work on your machine and commit the result.",
+        )
+    network = "" if phase.network else " It has no network: only the fetch phase does."
+    return BuildFailed(
+        f"The phase {phase.name} failed",
+        f"`{shown}` ended with exit status {ended.status}.",
+        phase.hint or f"Its output above says why.{network}",
+    )
 
 
 def _stream(child: Child, lines: Lines, guard: Guard) -> None:
