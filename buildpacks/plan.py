@@ -166,7 +166,8 @@ class Plan:
 
     `providers` are the languages found ("python", "node", "go", "ruby", "php",
     "static", "procfile"), the first one leading. `processes` are all process
-    types with their commands, `release` among them. `variables` is the environment of build and run.
+    types with their commands, `release` among them. `variables` is the environment
+    of build and run.
     `notes` are steps to show (` -----> ` lines), `warnings` what to show as
     ` !     ` lines. `static_root` is the folder a file server serves as
     `web`, relative to the root.

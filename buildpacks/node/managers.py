@@ -44,16 +44,9 @@ _FETCH = {
     "berry": "YARN_NODE_LINKER=node-modules YARN_ENABLE_TELEMETRY=0 "
     "{yarn} install --immutable --mode=skip-build",
 }
-_REBUILD = {
-    "npm": "npm rebuild --foreground-scripts",
-    "pnpm": "pnpm rebuild --reporter=append-only",
-    "yarn": "npm rebuild --foreground-scripts",
-    "berry": "npm rebuild --foreground-scripts",
-}
-_PRUNE = {
-    "npm": "npm prune --omit=dev --ignore-scripts --offline --no-audit --no-fund",
-    "pnpm": "CI=true pnpm prune --prod --ignore-scripts",
-}
+_NO_SCRIPTS = "npm pkg delete scripts"  # the project's own come later, with all of its files
+_PNPM_PRUNE = "CI=true pnpm prune --prod --ignore-scripts"
+_NPM_PRUNE = "npm prune --omit=dev --ignore-scripts --offline --no-audit --no-fund"
 _RELOCK = {"npm": "npm install", "pnpm": "pnpm install", "yarn": "yarn install"}
 
 
@@ -86,13 +79,23 @@ class Installation:
 
     @property
     def rebuild(self) -> tuple[str, ...]:
-        return (_REBUILD[self.manager],) if self.manager != "none" and self.lock.scripts else ()
+        """The commands that run the packages' own scripts."""
+        if self.manager == "none" or not self.lock.scripts:
+            return ()
+        if self.manager == "pnpm":
+            return (_NO_SCRIPTS, "pnpm rebuild --reporter=append-only")
+        everywhere = " --workspaces --include-workspace-root" if self.lock.folders else ""
+        return (_NO_SCRIPTS + everywhere, "npm rebuild --foreground-scripts")
 
     @property
     def prune(self) -> tuple[str, ...]:
-        """What removes the development dependencies; Yarn cannot do it without the network."""
-        workspaces = self.manager == "pnpm" and self.lock.folders
-        return (_PRUNE[self.manager],) if self.manager in _PRUNE and not workspaces else ()
+        """What removes the development dependencies; only npm can do so in a workspace."""
+        if self.manager == "none" or (self.lock.folders and self.manager != "npm"):
+            return ()
+        if self.manager == "pnpm":
+            return (_PNPM_PRUNE,)
+        # Yarn would need the network; npm prunes its folder too, by package.json
+        return (_NPM_PRUNE if self.manager == "npm" else f"{_NPM_PRUNE} --no-package-lock",)
 
     @property
     def results(self) -> tuple[str, ...]:

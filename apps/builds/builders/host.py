@@ -13,6 +13,7 @@ from apps.builds.builders import (
     artifact,
     extras,
     layers,
+    managers,
     project,
     python,
     steps,
@@ -173,6 +174,22 @@ class _Run:
         self.mounts += found.mounts
         self.path_entries += found.path_entries
         self.facts += found.facts
+        for pin in self.plan.pins:
+            if pin.tool in managers.MANAGERS:
+                self._manager(pin)
+
+    def _manager(self, pin: Pin) -> None:
+        own = managers.own(pin)
+        if own is not None:
+            self.facts.append(f"{pin.tool} {own[1]}")
+            return
+        made = managers.fetch(
+            self.instance, self.job, pin, self._layer_tools({}), self.log, self.guard
+        )
+        place = f"{managers.PLACE}/{pin.tool}"
+        self.mounts.append(HostMount(str(made), place))
+        self.path_entries.insert(0, f"{place}/bin")
+        self.facts.append(made.parent.name)
 
     def _tools(self) -> None:
         """Static sites are served by the panel's own file server."""
@@ -226,15 +243,17 @@ class _Run:
     def _layer(self, phase: Phase, contents: Mapping[str, bytes]) -> None:
         """Run a phase apart from the tree; it goes on from an earlier one with the same files."""
         before = next((one for one in self.layers if one.files == phase.files), None)
-        variables = [f"{name}={value}" for name, value in sorted(self.plan.variables.items())]
-        tools = Tools(
-            tuple(Bind(Path(mount.source), mount.target) for mount in self.mounts),
-            {"LANG": "C.UTF-8", **self.plan.variables, "PATH": self._path()},
-            (*self.facts, *variables),
-        )
+        tools = self._layer_tools(self.plan.variables)
         request = layers.Request(self.job, phase, contents, before, tools)
         made = layers.make(self.instance, request, self.log, self.guard)
         self.layers = [*(one for one in self.layers if one is not before), made]
+
+    def _layer_tools(self, variables: Mapping[str, str]) -> Tools:
+        return Tools(
+            tuple(Bind(Path(mount.source), mount.target) for mount in self.mounts),
+            {"LANG": "C.UTF-8", **variables, "PATH": self._path()},
+            (*self.facts, *(f"{name}={value}" for name, value in sorted(variables.items()))),
+        )
 
     def _place_layers(self) -> None:
         for layer in self.layers:
