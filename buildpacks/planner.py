@@ -25,7 +25,7 @@ _OTHERS = {
     "Dockerfile": "Docker",
 }
 _SUPPORTED = (
-    "Node.js (package.json), "
+    "Go (go.mod, main.go), PHP (composer.json, index.php), Ruby (Gemfile), Node.js (package.json), "
     "Python (requirements.txt, pyproject.toml, uv.lock, poetry.lock, pdm.lock, Pipfile), "
     "static sites (index.html, public/, dist/ or a Staticfile), "
     "and any tree with a Procfile or a nixpacks.toml"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from buildpacks.go import is_go, plan_go
 from buildpacks.node import is_node, plan_node
+from buildpacks.php import is_php, plan_php
 from buildpacks.plan import Phase, Plan
 from buildpacks.python import MANAGE, is_python, plan_python
+from buildpacks.ruby import is_ruby, plan_ruby
 from buildpacks.tree import SourceTree
 
 _EARLY = frozenset({"setup", "fetch", "rebuild", "install"})
@@ -40,12 +43,27 @@ def _node(tree: SourceTree, wish: Wish) -> Plan:
     return plan_node(tree, wish.variables, default_web=wish.default_web, processes=wish.processes)
 
 
+def _go(tree: SourceTree, wish: Wish) -> Plan:
+    return plan_go(tree, wish.variables, default_web=wish.default_web)
+
+
+def _php(tree: SourceTree, wish: Wish) -> Plan:
+    return plan_php(tree, wish.variables, default_web=wish.default_web)
+
+
+def _ruby(tree: SourceTree, wish: Wish) -> Plan:
+    return plan_ruby(tree, wish.variables, default_web=wish.default_web)
+
+
 def _python(tree: SourceTree, wish: Wish) -> Plan:
     return plan_python(tree, wish.variables, default_web=wish.default_web)
 
 
 # Nixpacks' order
 LANGUAGES = (
+    Provider("go", "Go", is_go, _go),
+    Provider("php", "PHP", is_php, _php),
+    Provider("ruby", "Ruby", is_ruby, _ruby),
     Provider("node", "Node.js", is_node, _node),
     Provider("python", "Python", is_python, _python),
 )

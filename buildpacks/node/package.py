@@ -34,8 +34,7 @@ class Package:
 
     @cached_property
     def scripts(self) -> Mapping[str, str]:
-        table = self.table.table("scripts")
-        return {name: table.text(name) or "" for name in table} if table is not None else {}
+        return self.table.mapping("scripts")
 
     @property
     def lifecycle(self) -> tuple[str, ...]:
@@ -45,12 +44,12 @@ class Package:
     @cached_property
     def dependencies(self) -> Mapping[str, str]:
         """Names and wanted versions of what the app needs while it runs."""
-        return {**self._wanted("dependencies"), **self._wanted("optionalDependencies")}
+        return {**self.table.mapping("dependencies"), **self.table.mapping("optionalDependencies")}
 
     @cached_property
     def development(self) -> Mapping[str, str]:
         """Names and wanted versions of what only the build and tests need."""
-        return self._wanted("devDependencies")
+        return self.table.mapping("devDependencies")
 
     def depends_on(self, name: str) -> bool:
         return name in self.dependencies or name in self.development
@@ -116,10 +115,6 @@ class Package:
             fix=f"Add it to `scripts` in {PACKAGE}, or name another one.",
             file=PACKAGE,
         )
-
-    def _wanted(self, key: str) -> Mapping[str, str]:
-        table = self.table.table(key)
-        return {name: table.text(name) or "" for name in table} if table is not None else {}
 
 
 def _named(commands: Mapping[str, str]) -> Iterator[tuple[str, str]]:

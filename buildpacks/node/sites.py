@@ -8,13 +8,13 @@ NIXPACKS_NO_SPA switches this off.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from buildpacks import caddy
 from buildpacks.document import read_json
-from buildpacks.errors import PlanError, shown
+from buildpacks.errors import PlanError
 from buildpacks.node.package import PACKAGE, Package
 from buildpacks.tree import SourceTree
 
@@ -144,12 +144,12 @@ def _out_dir(config: str, default: str) -> str:
 
 
 def _inside(folder: str, source: str) -> str:
-    path = posixpath.normpath(folder)
-    if path not in {".", ".."} and not path.startswith(("/", "../")) and path.isprintable():
+    path = caddy.checked_root(folder, source)
+    if path != ".":
         return path
     raise PlanError(
-        f'The build puts the site into "{shown(folder)}"',
-        why=f"{source} says so, and only a folder below the top of the repository can be served.",
-        fix=f'Name another in nixpacks.toml: `[variables]` {OUTPUT_DIR} = "dist".',
+        "The build puts the site into the top of the repository",
+        why=f"{source} says so, and what only the build needs would be served with it.",
+        fix=f'Name another folder in nixpacks.toml: `[variables]` {OUTPUT_DIR} = "dist".',
         file=PACKAGE,
     )

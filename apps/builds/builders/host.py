@@ -192,8 +192,9 @@ class _Run:
         self.facts.append(made.parent.name)
 
     def _tools(self) -> None:
-        """Static sites are served by the panel's own file server."""
-        if any(line.split()[:1] == ["caddy"] for line in self.plan.processes.values()):
+        """Sites and PHP apps are served by the panel's own file server."""
+        programs = {line.split()[0] for line in self.plan.processes.values() if line.split()}
+        if "caddy" in programs or "php" in self.plan.providers:
             found = tool("caddy")
             self.mounts.append(HostMount(str(found.source), found.target))
             self.path_entries.append(TOOLS)
@@ -265,7 +266,7 @@ class _Run:
         if phase.commands:
             self._place_layers()
         for command in phase.commands:
-            self.log.step(f"Running {command}")
+            self.log.step(f"Running {steps.shown(command)}")
             box = self._box(network=phase.network, paths=phase.paths, binds=self._caches(phase))
             ended = steps.run(box, run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:

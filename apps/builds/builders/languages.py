@@ -34,6 +34,8 @@ class Language:
     version: tuple[str, ...]
     folders: tuple[str, ...]
     advice: str
+    patches: bool = True
+    """Whether an app goes with another patch or minor version than the exact one it names."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,41 @@ LANGUAGES = {
         ),
         "nvm, mise or the system's packages (Debian: apt install nodejs npm)",
     ),
+    "go": Language(
+        "Go",
+        "go",
+        ("version",),
+        (
+            "/usr/local/go",
+            "/usr/lib/go-*",
+            "sdk/go*",
+            ".local/share/mise/installs/go/*",
+            ".asdf/installs/golang/*/go",
+        ),
+        "the archive from go.dev in /usr/local/go or the system's packages "
+        "(Debian: apt install golang-go)",
+    ),
+    "ruby": Language(
+        "Ruby",
+        "ruby",
+        ("--version",),
+        (
+            ".rbenv/versions/*",
+            ".rubies/*",
+            "/opt/rubies/*",
+            ".local/share/mise/installs/ruby/*",
+            ".asdf/installs/ruby/*",
+        ),
+        "rbenv, mise or the system's packages (Debian: apt install ruby bundler)",
+        patches=False,
+    ),
+    "php": Language(
+        "PHP",
+        "php",
+        ("--version",),
+        (".local/share/mise/installs/php/*", ".asdf/installs/php/*"),
+        "the system's packages (Debian: apt install php-cli php-fpm composer)",
+    ),
 }
 
 
@@ -82,7 +119,7 @@ def resolve(pin: Pin, installed: Iterable[Toolchain]) -> tuple[Toolchain, str]:
     fitting = next((one for one in known if one.version in wanted), None)
     if fitting is not None:
         return fitting, ""
-    if wanted.exact is not None:
+    if wanted.exact is not None and LANGUAGES[pin.tool].patches:
         for one in known:
             if one.version[0] == wanted.exact[0]:
                 return one, (

@@ -160,7 +160,7 @@ class _Making:
             self._go_on_from(self.request.before)
         phase = self.request.phase
         for command in phase.commands:
-            self.log.step(f"Running {command}")
+            self.log.step(f"Running {steps.shown(command)}")
             ended = steps.run(self._box(), run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:
                 raise steps.command_failed(phase, command, ended)
