@@ -18,6 +18,8 @@ from buildpacks.tree import SourceTree
 GEMFILE, LOCK = "Gemfile", "Gemfile.lock"
 MAX_VENDORED = 500  # gems in vendor/cache
 _RUBY = re.compile(r"""^[ \t]*ruby[ \t(]+["']([^"'\n]{1,80})["']""", re.MULTILINE)
+_GEM = re.compile(r"^    [\w.-]{1,100} \(", re.MULTILINE)
+_FETCH = "BUNDLE_CACHE_ALL=true bundle cache --no-install"
 _VERSION_FILE = ".ruby-version"
 # as Heroku's buildpack sets them
 _VARIABLES = {
@@ -122,11 +124,11 @@ def _gems(tree: SourceTree, lock: str) -> tuple[Phase, ...]:
     files += [f"vendor/cache/{name}" for name in vendored[:MAX_VENDORED]]
     fetch = Phase(
         "fetch",
-        commands=() if vendored else ("BUNDLE_CACHE_ALL=true bundle cache --no-install",),
+        commands=(_FETCH,) if _GEM.search(lock) and not vendored else (),
         depends_on=("setup",),
         network=True,
         files=tuple(files),
-        results=("vendor/cache",),
+        results=("vendor/cache", "/deps/ruby"),
         hint=_HINT,
     )
     install = Phase(

@@ -136,7 +136,8 @@ def _phases(package: Package, installation: Installation, *, pruned: bool) -> tu
                 hint=_BUILD,
             )
         )
-    if pruned and package.development and installation.prune:
+    development = bool(package.development or installation.lock.folders)
+    if pruned and development and installation.prune:
         phases.append(Phase("prune", installation.prune, depends_on=("install", "build")))
     return tuple(phases)
 

@@ -35,17 +35,19 @@ _LOCKS = {
 _SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
 _HARMLESS = frozenset({"pnpm-workspace.yaml"})
 _YARN_PATH = re.compile(r"^yarnPath: [\"']?(\.?/?\.yarn/[\w./-]{1,200}\.c?js)[\"']?$", re.MULTILINE)
+# node_modules remembers where pnpm's store was, and can be pruned only if it is still there
+_STORE = "--config.store-dir=/app/.pnpm-store"
 _FETCH = {
     "npm": "npm ci --ignore-scripts --include=dev --no-audit --no-fund",
     "pnpm": "pnpm install --frozen-lockfile --ignore-scripts --prod=false "
-    "--config.package-import-method=copy --reporter=append-only",
+    f"--config.package-import-method=copy --reporter=append-only {_STORE} && rm -rf .pnpm-store",
     "yarn": "YARN_IGNORE_PATH=1 yarn install --frozen-lockfile --ignore-scripts --non-interactive "
     "--production=false --no-progress",
     "berry": "YARN_NODE_LINKER=node-modules YARN_ENABLE_TELEMETRY=0 "
     "{yarn} install --immutable --mode=skip-build",
 }
 _NO_SCRIPTS = "npm pkg delete scripts"  # the project's own come later, with all of its files
-_PNPM_PRUNE = "CI=true pnpm prune --prod --ignore-scripts"
+_PNPM_PRUNE = f"CI=true pnpm prune --prod --ignore-scripts {_STORE} && rm -rf .pnpm-store"
 _NPM_PRUNE = "npm prune --omit=dev --ignore-scripts --offline --no-audit --no-fund"
 _RELOCK = {"npm": "npm install", "pnpm": "pnpm install", "yarn": "yarn install"}
 
@@ -83,7 +85,7 @@ class Installation:
         if self.manager == "none" or not self.lock.scripts:
             return ()
         if self.manager == "pnpm":
-            return (_NO_SCRIPTS, "pnpm rebuild --reporter=append-only")
+            return (_NO_SCRIPTS, f"pnpm rebuild --reporter=append-only {_STORE}")
         everywhere = " --workspaces --include-workspace-root" if self.lock.folders else ""
         return (_NO_SCRIPTS + everywhere, "npm rebuild --foreground-scripts")
 

@@ -115,7 +115,7 @@ class _Run:
         self._languages()
         self._tools()
         phases = _ordered(self.plan.phases)
-        install = "install" if self.plan.providers[:1] != ("node",) else "python:install"
+        install = "python:install" if "python" in self.plan.providers[1:] else "install"
         if interpreter is not None and install not in {phase.name for phase in phases}:
             phases.insert(_after_fetch(phases), Phase(install))
         contents = {one.name: layers.read_contents(self.job, one) for one in phases if _apart(one)}
