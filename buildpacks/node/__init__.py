@@ -78,7 +78,7 @@ def plan_node(
         name="Node.js",
         pins=(pin, *((installation.pin,) if installation.pin is not None else ())),
         phases=_phases(package, installation, pruned=site is None),
-        variables=_VARIABLES,
+        variables=_VARIABLES | installation.variables,
         notes=(_note(installation),),
         warnings=(*warnings, *installation.warnings),
     )

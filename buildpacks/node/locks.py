@@ -82,9 +82,10 @@ def read_yarn_lock(tree: SourceTree, text: str, package: Package) -> Lock:
 def read_berry_lock(tree: SourceTree, text: str) -> Lock:
     """What a yarn.lock of Yarn 2 and newer says."""
     found = _BERRY_WORKSPACE.findall(text)
-    patches = (f".yarn/patches/{name}" for name in tree.names(".yarn/patches"))
+    places = (".yarn/patches", ".yarn/plugins", ".yarn/plugins/@yarnpkg")
+    files = (f"{place}/{name}" for place in places for name in tree.names(place))
     folders = _folders(name for name in found if name != ".")
-    return Lock(folders, foreign=True, files=_files(tree, patches))
+    return Lock(folders, foreign=True, files=_files(tree, files))
 
 
 def _refuse_stale(lock: str, package: Package, top: Mapping[str, object]) -> None:

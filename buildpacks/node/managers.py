@@ -43,8 +43,7 @@ _FETCH = {
     f"--config.package-import-method=copy --reporter=append-only {_STORE} && rm -rf .pnpm-store",
     "yarn": "YARN_IGNORE_PATH=1 yarn install --frozen-lockfile --ignore-scripts --non-interactive "
     "--production=false --no-progress",
-    "berry": "YARN_NODE_LINKER=node-modules YARN_ENABLE_TELEMETRY=0 "
-    "{yarn} install --immutable --mode=skip-build",
+    "berry": "{yarn} install --immutable --mode=skip-build",
 }
 _NO_SCRIPTS = "npm pkg delete scripts"  # the project's own come later, with all of its files
 _PNPM_PRUNE = f"CI=true pnpm prune --prod --ignore-scripts {_STORE} && rm -rf .pnpm-store"
@@ -75,6 +74,13 @@ class Installation:
         return {"berry": "yarn", "none": "npm"}.get(self.manager, self.manager)
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What the manager must be told in the build and in the running app alike."""
+        if self.manager == "berry":
+            return {"YARN_NODE_LINKER": "node-modules", "YARN_ENABLE_TELEMETRY": "0"}
+        return {}
+
+    @property
     def fetch(self) -> tuple[str, ...]:
         command = _FETCH.get(self.manager)
         return (command.format(yarn=self.yarn),) if command else ()
@@ -101,8 +107,9 @@ class Installation:
 
     @property
     def results(self) -> tuple[str, ...]:
-        """The folders that hold the installed packages."""
-        return ("node_modules", *(f"{folder}/node_modules" for folder in self.lock.folders))
+        """The folders that hold the installed packages; Yarn's own says that it did its work."""
+        members = (f"{folder}/node_modules" for folder in self.lock.folders)
+        return ("node_modules", *members, *((".yarn",) if self.manager == "berry" else ()))
 
     def run(self, script: str) -> str:
         """The command that runs a script of package.json."""

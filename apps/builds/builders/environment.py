@@ -19,6 +19,7 @@ _FILES = (
     "CURL_CA_BUNDLE",
     "SSL_CLIENT_CERT",
     "NODE_EXTRA_CA_CERTS",
+    "NPM_CONFIG_CAFILE",
 )
 _FOLDERS = ("SSL_CERT_DIR", "UV_FIND_LINKS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -55,7 +56,10 @@ def network_variables(environ: Mapping[str, str] | None = None) -> dict[str, str
     """
     known = os.environ if environ is None else environ
     found = {uv: known[pip] for pip, uv in _PIP.items() if known.get(pip)}
-    return found | {name: known[name] for name in _NAMES if known.get(name)}
+    found |= {name: known[name] for name in _NAMES if known.get(name)}
+    if "SSL_CERT_FILE" in found:  # the name that Node.js has for it
+        found.setdefault("NODE_EXTRA_CA_CERTS", found["SSL_CERT_FILE"])
+    return found
 
 
 def network_binds(variables: Mapping[str, str]) -> tuple[Bind, ...]:

@@ -72,13 +72,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Request:
-    """One phase of one build: `contents` are those of its files, `before` what it goes on from."""
+    """One phase of one build: `contents` are those of its files, `before` what it goes on from.
+
+    `title` is shown in the place of the commands, where they are the builder's own.
+    """
 
     job: BuildJob
     phase: Phase
     contents: Mapping[str, bytes]
     before: Layer | None
     tools: Tools
+    title: str = ""
 
     @property
     def key(self) -> str:
@@ -109,7 +113,9 @@ def make(instance: Instance, request: Request, log: BuildLog, guard: Guard) -> L
     layer = Layer(store.root / key, key, phase.files, phase.results)
     with store.lock(key, guard):
         if store.find(key) is not None:
-            log.step("Using cached dependencies" if phase.network else f"Using cached {phase.name}")
+            if not request.title:
+                what = "dependencies" if phase.network else phase.name
+                log.step(f"Using cached {what}")
             return layer
         staging = store.staging(key, None)
         try:
@@ -135,6 +141,12 @@ def place(job: BuildJob, layer: Layer, uid: int | None, guard: Guard) -> None:
     for folder in layer.results:
         if folder.startswith("/") or not _kept(layer.path, folder).is_dir():
             continue
+        if _kept(layer.path, folder).is_symlink():
+            raise BuildFailed(
+                f"The dependencies made a link of {folder}",
+                "It leads to where no dependencies of this app are.",
+                "Look for the package whose install script does this, and remove it.",
+            )
         _copy(box, f"{_BEFORE}{APP}/{folder}", f"{APP}/{folder}", guard)
 
 
@@ -159,8 +171,11 @@ class _Making:
         else:
             self._go_on_from(self.request.before)
         phase = self.request.phase
+        if self.request.title:
+            self.log.step(self.request.title)
         for command in phase.commands:
-            self.log.step(f"Running {steps.shown(command)}")
+            if not self.request.title:
+                self.log.step(f"Running {steps.shown(command)}")
             ended = steps.run(self._box(), run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:
                 raise steps.command_failed(phase, command, ended)

@@ -61,11 +61,12 @@ def fetch(
         inert=True,
         hint=f"Correct {pin.source}: is there a version {version} of {pin.tool}?",
     )
-    request = layers.Request(job, phase, {}, None, tools)
+    title = f"Fetching {pin.tool} {version} ({pin.source})"
+    request = layers.Request(job, phase, {}, None, tools, title)
     layer = layers.make(instance, request, log, guard)
     ((folder, _),) = layer.mounts
     if proof:
-        _check(folder, pin, proof)
+        check_proof(folder, pin, proof)
     return folder
 
 
@@ -85,7 +86,7 @@ def _commands(tool: str, package: str, place: str) -> Iterator[str]:
     )
 
 
-def _check(folder: Path, pin: Pin, proof: str) -> None:
+def check_proof(folder: Path, pin: Pin, proof: str) -> None:
     """Corepack proves the archive, or (Yarn 2 and newer) the program in it."""
     algorithm, _, wanted = proof.partition(".")
     files = (*folder.glob("*.tgz"), folder / "package/bin/yarn.js")
