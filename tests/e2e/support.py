@@ -62,7 +62,7 @@ SAMPLE_APPS = (
 
 def versions(said: str) -> str:
     """The languages that a push said it used."""
-    return ", ".join(f"{name} {version}" for name, version in _USED.findall(said)) or "-"
+    return ", ".join(dict.fromkeys(" ".join(used) for used in _USED.findall(said))) or "-"
 
 
 def planned(sample: Sample) -> list[str]:

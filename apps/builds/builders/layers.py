@@ -179,8 +179,11 @@ class _Making:
             ended = steps.run(self._box(), run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:
                 raise steps.command_failed(phase, command, ended)
+        if phase.inert:  # every app's user must be able to read what archives brought along
+            readable = ["chmod", "-R", "a+rX", "--", *self.folders]
+            steps.run(self._box(), readable, lambda _line: None, self.guard)
         for folder in self.folders:
-            _kept(self.staging, folder).chmod(0o755)  # every app's user may read it
+            _kept(self.staging, folder).chmod(0o755)
 
     def _write_files(self) -> None:
         """The phase's files, each owned by the user that works with them."""
