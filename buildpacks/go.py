@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from buildpacks.errors import PlanError, shown
 from buildpacks.plan import Phase, Pin, Plan
@@ -65,10 +66,19 @@ def plan_go(tree: SourceTree, variables: Mapping[str, str], *, default_web: bool
     )
     if not default_web:
         return plan
-    name = next((one for one in _PREFERRED if one in programs), next(iter(programs)))
-    return Plan(
-        **{**vars(plan), "processes": {"web": shlex.quote(f"bin/{name}")}, "processes_from": "Go"}
+    return replace(
+        plan,
+        processes={"web": shlex.quote(f"bin/{_web(programs)}")},
+        processes_from="Go",
     )
+
+
+def _web(programs: Mapping[str, str]) -> str:
+    """The program that serves: the one at the top, else the one that is called so."""
+    first = next(iter(programs))
+    if not programs[first].startswith("./"):
+        return first
+    return next((name for name in _PREFERRED if name in programs), first)
 
 
 def _pin(text: str, variables: Mapping[str, str]) -> tuple[Pin, tuple[str, ...]]:

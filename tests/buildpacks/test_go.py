@@ -35,8 +35,8 @@ def build(make_tree: MakeTree, files: Files) -> list[str]:
             "bin/web",
         ),
         (
-            {"go.mod": MODULE, "main.go": MAIN, "cmd/tool/m.go": MAIN},
-            ["bin/shop .", "bin/tool ./cmd/tool"],
+            {"go.mod": MODULE, "main.go": MAIN, "cmd/server/m.go": MAIN},
+            ["bin/shop .", "bin/server ./cmd/server"],
             "bin/shop",
         ),
         (
