@@ -113,7 +113,6 @@ def _packages(tree: SourceTree, composer: Table, requires: Mapping[str, str]) ->
             network=True,
             files=() if local else files,
             results=() if local else ("vendor",),
-            inert=True,
             hint=_HINT,
         )
     scripts = composer.table("scripts")

@@ -17,6 +17,7 @@ from buildpacks.node.package import PACKAGE, Package
 from buildpacks.tree import MAX_LOCK, SourceTree
 
 MAX_WORKSPACES = 200
+_LISTS = ("dependencies", "optionalDependencies", "devDependencies")
 _RELOCK = "Run `npm install` and commit {lock}."
 _IMPORTER = re.compile(r"^  '?([^\s':][^\n':]{0,200})'?:(?: \{\})?$", re.MULTILINE)
 _BERRY_WORKSPACE = re.compile(
@@ -57,7 +58,7 @@ def read_npm_lock(tree: SourceTree, lock: str, package: Package) -> Lock:
     return Lock(
         folders=_folders(name for name in entries if name and "node_modules" not in name),
         scripts=any(entry.get("hasInstallScript") for entry in entries.values()),
-        foreign=any(place.startswith("git") for place in places),
+        foreign=any(place.startswith("git") for place in places) or _names_a_place(entries),
         files=_files(tree, (place[5:] for place in places if place.startswith("file:"))),
     )
 
@@ -69,7 +70,7 @@ def read_pnpm_lock(tree: SourceTree, text: str) -> tuple[Lock, str]:
     importers = _IMPORTER.findall(section[: end.start()] if end is not None else section)
     version = _PNPM_VERSION.search(text[:1000])
     major = _PNPM.get(version[1], "") if version is not None else ""
-    foreign = "type: git" in text or "git+" in text
+    foreign = any(word in text for word in ("type: git", "git+", "tarball:"))
     folders = _folders(name for name in importers if name != ".")
     return Lock(folders, foreign=foreign, files=_files(tree, _PNPM_PATCH.findall(text))), major
 
@@ -88,10 +89,21 @@ def read_berry_lock(tree: SourceTree, text: str) -> Lock:
     return Lock(folders, foreign=True, files=_files(tree, files))
 
 
+def _names_a_place(entries: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether a dependency comes from anywhere but the registry or the tree."""
+    lists = (entry.get(key) for entry in entries.values() for key in (*_LISTS, "peerDependencies"))
+    wanted = (spec for one in lists if isinstance(one, dict) for spec in one.values())
+    return any(
+        "/" in str(spec) or ":" in str(spec)
+        for spec in wanted
+        if not str(spec).startswith(("npm:", "file:", "workspace:"))
+    )
+
+
 def _refuse_stale(lock: str, package: Package, top: Mapping[str, object]) -> None:
     """The lock repeats package.json's lists: a difference means that it is old."""
     locked: dict[str, object] = {}
-    for key in ("dependencies", "optionalDependencies", "devDependencies"):
+    for key in _LISTS:
         part = top.get(key)
         locked |= part if isinstance(part, dict) else {}
     wanted = {**package.development, **package.dependencies}

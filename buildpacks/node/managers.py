@@ -33,7 +33,8 @@ _LOCKS = {
 }
 # files that change what a manager does, and may make it run code of the tree
 _SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
-_HARMLESS = frozenset({"pnpm-workspace.yaml"})
+# those that check by the lock all that they take from a cache which apps share
+_SHARED = frozenset({"npm", "pnpm"})
 _YARN_PATH = re.compile(r"^yarnPath: [\"']?(\.?/?\.yarn/[\w./-]{1,200}\.c?js)[\"']?$", re.MULTILINE)
 # node_modules remembers where pnpm's store was, and can be pruned only if it is still there
 _STORE = "--config.store-dir=/app/.pnpm-store"
@@ -133,11 +134,11 @@ def find_installation(tree: SourceTree, package: Package) -> Installation:
         for folder in found.lock.folders
         if tree.is_file(f"{folder}/{PACKAGE}")
     )
-    harmless = _HARMLESS.issuperset(settings) and not found.lock.foreign
+    harmless = not settings and not found.lock.foreign
     return replace(
         found,
         files=(lock, PACKAGE, *settings, *members, *found.lock.files, *found.files),
-        inert=harmless and found.manager != "berry",
+        inert=harmless and found.manager in _SHARED,
     )
 
 

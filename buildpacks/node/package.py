@@ -112,8 +112,8 @@ class Package:
         return PlanError(
             f'There is no script "{shown(script)}"',
             why=f"{why}. Scripts of {PACKAGE}: {known}.",
-            fix=f"Add it to `scripts` in {PACKAGE}, or write a Procfile. What is a static site says "
-            'so in nixpacks.toml: providers = ["staticfile"].',
+            fix=f"Add it to `scripts` in {PACKAGE}, or write a Procfile. A static site says that "
+            'it is one in nixpacks.toml: providers = ["staticfile"].',
             file=PACKAGE,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_version_managers_folders_are_searched(
     found = languages.installed("node")
     assert (found[0].version, found[0].prefix.name) == ((98, 1, 2), "v98.1.2")
     assert all(one.version[0] != 97 for one in found), "a shim finds nothing in a sandbox"
+
+
+@pytest.mark.parametrize("tool", languages.LANGUAGES)
+def test_what_is_in_the_path_is_found(tool: str) -> None:
+    program = languages.LANGUAGES[tool].program
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not on this machine")
+    assert languages.installed(tool)
 
 
 def test_companions_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

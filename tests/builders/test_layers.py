@@ -64,6 +64,18 @@ def test_the_phase_sees_its_files_alone(site: Site) -> None:
     assert read(built, "node_modules/seen").split() == ["lock", "node_modules", "package", "cache"]
 
 
+def test_nothing_that_was_fetched_is_in_the_path(site: Site) -> None:
+    """A package with a program called chmod must not become what the installer runs."""
+    fetch = (
+        "mkdir -p node_modules/.bin; printf '#!/bin/sh\\nid -u > /deps/cache/caught\\n' > "
+        "node_modules/.bin/chmod; /bin/chmod +x node_modules/.bin/chmod"
+    )
+    plan = phases(fetch=fetch)
+    built = site.build(Plan(("node",), "Node.js", phases=plan.phases), FILES)
+    assert "/app/node_modules/.bin" in built.artifact.path_entries
+    assert not (site.instance.cache / "downloads" / "caught").exists()
+
+
 def test_unchanged_files_run_nothing(site: Site) -> None:
     site.build(phases(), FILES)
     assert count(site, "fetched") == 1

@@ -106,13 +106,20 @@ def test_the_projects_own_scripts_see_the_tree(make_tree: MakeTree) -> None:
     assert names == ["setup", "fetch", "rebuild", "install", "build", "prune"]
 
 
-@pytest.mark.parametrize("settings", [".npmrc", "nixpacks.toml", "git"])
+@pytest.mark.parametrize("settings", [".npmrc", "nixpacks.toml", "git", "user/left", "yarn.lock"])
 def test_what_may_run_code_is_not_shared(make_tree: MakeTree, settings: str) -> None:
     files = dict(EXPRESS)
     if settings == ".npmrc":
         files[".npmrc"] = "git=./evil\n"
     elif settings == "nixpacks.toml":
         files["nixpacks.toml"] = '[variables]\nNODE_OPTIONS = "--import data:,x"\n'
+    elif settings == "yarn.lock":
+        del files["package-lock.json"]
+        files["yarn.lock"] = YARN_LOCK
+    elif settings == "user/left":
+        files["package-lock.json"] = npm(
+            {"node_modules/x": {"dependencies": {"left": "user/left"}}}, **DEPENDENCIES
+        )
     else:
         git = {"node_modules/left": {"resolved": "git+ssh://git@host/left.git#abc"}}
         files["package-lock.json"] = npm(git, **DEPENDENCIES)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from apps.builds.builders import toolset
+from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.output import BuildLog
 from buildpacks import SourceTree, plan
 from tests.e2e.world import CHECKOUT, SAMPLES
 
@@ -24,37 +26,34 @@ _USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP) (\d[\w.]*)")
 
 @dataclass(frozen=True)
 class Sample:
-    """An app in tests/apps; `needs` are programs of which one each must be on the machine."""
+    """An app in tests/apps and what it shows."""
 
     name: str
     shows: str
-    needs: tuple[str, ...] = field(default=())
 
     @property
-    def missing(self) -> list[str]:
-        """The programs that are not here."""
-        path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/usr/local/sbin"
-        return [
-            name
-            for name in self.needs
-            if not any(shutil.which(one, path=path) for one in name.split("|"))
-        ]
+    def missing(self) -> str:
+        """Why this machine cannot build it; "" if it can."""
+        try:
+            toolset.find(plan(SourceTree(SAMPLES / self.name)), BuildLog(lambda _line: None))
+        except BuildFailed as failure:
+            return failure.what
+        return ""
 
 
-_PHP_FPM = "|".join(["php-fpm", *(f"php-fpm8.{minor}" for minor in range(8))])
 SAMPLE_APPS = (
     Sample("django", "requirements.txt, collectstatic, migrations"),
     Sample("fastapi", "requirements.txt, no Procfile"),
     Sample("flask", "requirements.txt, worker and release phase"),
     Sample("flask_uv", "uv.lock"),
-    Sample("express", "package-lock.json (npm)", ("node", "npm")),
-    Sample("pnpm", "pnpm-lock.yaml, pnpm fetched by `packageManager`", ("node", "npm")),
-    Sample("workspace", "npm workspace, a member built for another", ("node", "npm")),
-    Sample("vite", "a single-page app, built and served as files", ("node", "npm")),
-    Sample("django_vite", "two languages: Vite's assets in Django", ("node", "npm")),
-    Sample("go", "go.mod, the standard library", ("go",)),
-    Sample("ruby", "Gemfile.lock without gems", ("ruby", "bundle")),
-    Sample("php", "composer.json, php-fpm behind Caddy", ("php", "composer", _PHP_FPM)),
+    Sample("express", "package-lock.json (npm)"),
+    Sample("pnpm", "pnpm-lock.yaml, pnpm fetched by `packageManager`"),
+    Sample("workspace", "npm workspace, a member built for another"),
+    Sample("vite", "a single-page app, built and served as files"),
+    Sample("django_vite", "two languages: Vite's assets in Django"),
+    Sample("go", "go.mod, the standard library"),
+    Sample("ruby", "Gemfile.lock without gems"),
+    Sample("php", "composer.json, php-fpm behind Caddy"),
     Sample("static", "a folder of files"),
     Sample("procfile", "no language known here, a command"),
 )

@@ -37,6 +37,7 @@ from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from apps.builds.builders.toolchains import Interpreter
 from buildpacks.plan import Phase, Pin, Plan
+from buildpacks.ranges import shown_version
 from paas.instance import Instance
 from paas.sandbox import (
     Bind,
@@ -181,7 +182,7 @@ class _Run:
     def _manager(self, pin: Pin) -> None:
         own = managers.own(pin)
         if own is not None:
-            self.facts.append(f"{pin.tool} {own[1]}")
+            self.facts.append(f"{own[0]} {shown_version(own[1])}")
             return
         made = managers.fetch(
             self.instance, self.job, pin, self._layer_tools({}), self.log, self.guard
@@ -189,7 +190,7 @@ class _Run:
         place = f"{managers.PLACE}/{pin.tool}"
         self.mounts.append(HostMount(str(made), place))
         self.path_entries.insert(0, f"{place}/bin")
-        self.facts.append(made.parent.name)
+        self.facts.append(str(made))  # its key is part of it
 
     def _tools(self) -> None:
         """Sites and PHP apps are served by the panel's own file server."""
@@ -250,9 +251,11 @@ class _Run:
         self.layers = [*(one for one in self.layers if one is not before), made]
 
     def _layer_tools(self, variables: Mapping[str, str]) -> Tools:
+        """What phases apart from the tree get: nothing that lies in it, not even in PATH."""
+        folders = [one for one in self.path_entries if not one.startswith("/app/")]
         return Tools(
             tuple(Bind(Path(mount.source), mount.target) for mount in self.mounts),
-            {"LANG": "C.UTF-8", **variables, "PATH": self._path()},
+            {"LANG": "C.UTF-8", **variables, "PATH": ":".join([*folders, system_path()])},
             (*self.facts, *(f"{name}={value}" for name, value in sorted(variables.items()))),
         )
 
