@@ -37,6 +37,7 @@ _BUILD = (
     "Its output above says why. The build has no network and sees no config vars: what it needs, "
     "such as VITE_… variables, goes to `[variables]` of nixpacks.toml."
 )
+_BUILDS = ("heroku-postbuild", "build")  # Heroku runs the first one that is there
 _ENTRIES = ("index.js", "server.js", "index.mjs", "index.cjs")
 
 
@@ -126,11 +127,12 @@ def _phases(package: Package, installation: Installation, *, pruned: bool) -> tu
             hint=_OFFLINE,
         ),
     ]
-    if package.scripts.get("build"):
+    build = next((name for name in _BUILDS if package.scripts.get(name)), None)
+    if build is not None:
         phases.append(
             Phase(
                 "build",
-                commands=(installation.run("build"),),
+                commands=(installation.run(build),),
                 depends_on=("install",),
                 cache_directories=(".next/cache",) if package.depends_on("next") else (),
                 hint=_BUILD,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from apps.builds.builders.languages import Toolchain
 from apps.builds.builders.output import BuildLog
 from buildpacks.plan import Phase, Pin, Plan
 from buildpacks.ranges import Version, parse_version
+from tests.builders.conftest import Site
 
 
 def installed(tool: str, *versions: str) -> list[Toolchain]:
@@ -89,6 +92,34 @@ def test_what_is_in_the_path_is_found(tool: str) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not on this machine")
     assert languages.installed(tool)
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home folder of its own, not in /tmp, which a sandbox has for itself."""
+    with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+        monkeypatch.setenv("HOME", folder)
+        yield Path(folder)
+
+
+def test_a_toolchain_outside_of_the_system_is_shown_inside(site: Site, home: Path) -> None:
+    for name in ("node", "npm"):
+        program(home / ".nvm/versions/node/v98.1.2/bin", name, "v98.1.2")
+    made = Plan(
+        ("node",),
+        "Node.js",
+        pins=(Pin("node", "98.x", ".nvmrc"),),
+        phases=(
+            Phase("fetch", ("node > lock",), files=("lock",), results=("made",)),
+            Phase("build", ("node > said",)),
+        ),
+    )
+    built = site.build(made, {"lock": ""})
+    assert "-----> Using Node.js 98.1.2 (.nvmrc)" in site.log
+    assert (Path(built.artifact.path) / "said").read_text() == "v98.1.2\n"
+    folder = f"{home}/.nvm/versions/node/v98.1.2/bin"
+    assert built.artifact.path_entries[0] == folder
+    assert folder in [mount.target for mount in built.artifact.mounts]
 
 
 def test_companions_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

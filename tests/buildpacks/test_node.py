@@ -126,6 +126,12 @@ def test_what_may_run_code_is_not_shared(make_tree: MakeTree, settings: str) -> 
     assert not phase_of(plan(make_tree(files)), "fetch").inert
 
 
+def test_herokus_own_build_script_goes_first(make_tree: MakeTree) -> None:
+    text = package(scripts={"build": "x", "heroku-postbuild": "y"}, main="x.js")
+    made = plan(make_tree({"package.json": text}))
+    assert commands(made) == {"build": ("npm run heroku-postbuild",)}
+
+
 def test_pnpm(make_tree: MakeTree) -> None:
     made = plan(
         make_tree(
