@@ -32,8 +32,8 @@ _VARIABLES = {
 }
 _BUILD = "go build -trimpath -ldflags='-s -w' -o {target} {packages}"
 _TIDY = (
-    "If it misses modules or sums: run `go mod tidy`, commit go.mod and go.sum, and push again. "
-    "The build has no network."
+    "Its output above says why. If it misses modules or sums: run `go mod tidy`, commit go.mod and "
+    "go.sum, and push again. The build has no network."
 )
 
 

@@ -22,16 +22,16 @@ _DISPLAY = {
     "pnpm": "{lock} (pnpm)",
     "yarn": "{lock} (Yarn 1)",
     "berry": "{lock} (Yarn)",
-    "none": "nothing: package.json lists none",
+    "none": "nowhere: package.json lists none",
 }
 _STALE = (
     "If it says that the lock file and package.json do not fit: run `{relock}`, commit the lock "
     "file and push again."
 )
 _OFFLINE = (
-    "Scripts of packages run without the network. Where one downloads a program, write the "
-    'command that does so into nixpacks.toml: `[phases.install]` cmds = ["...", "…"], which may '
-    "reach it, and switch the package's own script off with `ignore-scripts=true` in .npmrc."
+    "Scripts of packages run without the network. Where one needs it, let them run in the install "
+    "phase, which may reach it, by nixpacks.toml: `[phases.rebuild]` cmds = [] and "
+    '`[phases.install]` cmds = ["npm rebuild", "..."].'
 )
 _BUILD = (
     "Its output above says why. The build has no network and sees no config vars: what it needs, "

@@ -53,7 +53,7 @@ def read_npm_lock(tree: SourceTree, lock: str, package: Package) -> Lock:
     if packages is None:  # version 1, of npm 6 and older
         return Lock(foreign=True)
     entries = {name: entry for name, entry in packages.data.items() if isinstance(entry, dict)}
-    _refuse_stale(lock, package, entries.get("", {}))
+    _refuse_stale(lock, package, entries)
     places = [str(entry.get("resolved", "")) for entry in entries.values()]
     return Lock(
         folders=_folders(name for name in entries if name and "node_modules" not in name),
@@ -100,25 +100,27 @@ def _names_a_place(entries: Mapping[str, Mapping[str, object]]) -> bool:
     )
 
 
-def _refuse_stale(lock: str, package: Package, top: Mapping[str, object]) -> None:
+def _refuse_stale(lock: str, package: Package, entries: Mapping[str, Mapping[str, object]]) -> None:
     """The lock repeats package.json's lists: a difference means that it is old."""
     locked: dict[str, object] = {}
     for key in _LISTS:
-        part = top.get(key)
+        part = entries.get("", {}).get(key)
         locked |= part if isinstance(part, dict) else {}
     wanted = {**package.development, **package.dependencies}
     missing = sorted(name for name in wanted if locked.get(name) != wanted[name])
-    if not missing:
-        return
-    name = missing[0]
-    says = f"{shown(name)} {shown(wanted[name])}"
-    has = f"has {shown(str(locked[name]))}" if name in locked else "does not"
-    raise PlanError(
-        "out of date",
-        why=f"{PACKAGE} lists {says}, {lock} {has}.",
-        fix=_RELOCK.format(lock=lock),
-        file=lock,
-    )
+    if missing:
+        name = missing[0]
+        has = f"has {shown(str(locked[name]))}" if name in locked else "does not"
+        raise _stale(lock, f"{PACKAGE} lists {shown(name)} {shown(wanted[name])}, {lock} {has}.")
+    optional = entries.get("", {}).get("optionalDependencies")
+    needed = sorted(set(wanted) - set(optional if isinstance(optional, dict) else ()))
+    gone = [name for name in needed if f"node_modules/{name}" not in entries]
+    if gone:
+        raise _stale(lock, f"It lists {shown(gone[0])}, but not where that comes from.")
+
+
+def _stale(lock: str, why: str) -> PlanError:
+    return PlanError("out of date", why=why, fix=_RELOCK.format(lock=lock), file=lock)
 
 
 def _expanded(tree: SourceTree, patterns: tuple[str, ...]) -> Iterator[str]:

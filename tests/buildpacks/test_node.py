@@ -49,8 +49,10 @@ def package(**more: Any) -> str:
 
 
 def npm(packages: dict[str, Any] | None = None, **top: Any) -> str:
-    """package-lock.json whose top entry says `top`."""
-    return json.dumps({"lockfileVersion": 3, "packages": {"": top, **(packages or {})}})
+    """package-lock.json whose top entry says `top`, with all that it lists."""
+    listed = [name for key in top for name in top[key]]
+    entries = {f"node_modules/{name}": {"version": "1.0.0"} for name in listed}
+    return json.dumps({"lockfileVersion": 3, "packages": {"": top, **entries, **(packages or {})}})
 
 
 DEPENDENCIES = {"dependencies": {"left": "^1.0.0"}}
@@ -246,6 +248,11 @@ def test_a_procfile_starts_what_it_says(make_tree: MakeTree) -> None:
         (EXPRESS | {"package-lock.json": npm()}, "out of date", "npm install"),
         (
             EXPRESS | {"package-lock.json": npm(dependencies={"left": "^2.0.0"})},
+            "out of date",
+            "npm install",
+        ),
+        (
+            EXPRESS | {"package-lock.json": json.dumps({"packages": {"": DEPENDENCIES}})},
             "out of date",
             "npm install",
         ),

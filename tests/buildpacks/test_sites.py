@@ -17,7 +17,8 @@ def tree(config: dict[str, str] | None = None, **more: Any) -> dict[str, str | b
     uses = dict.fromkeys(more.pop("uses", ()), "1")
     scripts = {"build": "build it", **more.pop("scripts", {})}
     package = {"devDependencies": uses, "scripts": scripts, "engines": {"node": "20"}, **more}
-    lock = {"packages": {"": {"devDependencies": uses}}}
+    entries = {f"node_modules/{name}": {} for name in uses}
+    lock = {"packages": {"": {"devDependencies": uses}, **entries}}
     files: dict[str, str | bytes] = {
         "package.json": json.dumps(package),
         "package-lock.json": json.dumps(lock),

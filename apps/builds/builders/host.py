@@ -30,7 +30,7 @@ from apps.builds.builders.base import (
     PhaseTiming,
     UnfitPython,
 )
-from apps.builds.builders.environment import TOOLS, tool
+from apps.builds.builders.environment import TOOLS, network_binds, network_variables, tool
 from apps.builds.builders.installer import PROJECT, TARGET
 from apps.builds.builders.layers import Layer, Tools
 from apps.builds.builders.output import BuildLog
@@ -106,6 +106,7 @@ class _Run:
         self.mounts: list[HostMount] = []
         self.path_entries: list[str] = []
         self.facts: list[str] = []
+        self.variables: dict[str, str] = {}  # of the build alone
         self.layers: list[Layer] = []  # made, and not yet in the tree
         self.timings: list[PhaseTiming] = []
 
@@ -175,6 +176,7 @@ class _Run:
         self.mounts += found.mounts
         self.path_entries += found.path_entries
         self.facts += found.facts
+        self.variables.update(found.variables)
         for pin in self.plan.pins:
             if pin.tool in managers.MANAGERS:
                 self._manager(pin)
@@ -255,7 +257,12 @@ class _Run:
         folders = [one for one in self.path_entries if not one.startswith("/app/")]
         return Tools(
             tuple(Bind(Path(mount.source), mount.target) for mount in self.mounts),
-            {"LANG": "C.UTF-8", **variables, "PATH": ":".join([*folders, system_path()])},
+            {
+                "LANG": "C.UTF-8",
+                **self.variables,
+                **variables,
+                "PATH": ":".join([*folders, system_path()]),
+            },
             (*self.facts, *(f"{name}={value}" for name, value in sorted(variables.items()))),
         )
 
@@ -293,17 +300,21 @@ class _Run:
         paths: tuple[str, ...] = (),
         binds: tuple[Bind, ...] = (),
     ) -> Sandbox:
+        reachable = network_variables() if network else {}
         return Sandbox(
             name=f"build-{self.job.build_id}",
             binds=(
                 Bind(self.job.tree, "/app", writable=True),
                 *(Bind(Path(mount.source), mount.target) for mount in self.mounts),
                 *binds,
+                *network_binds(reachable),
             ),
             environment={
                 "LANG": "C.UTF-8",
                 "SECRET_KEY": secrets.token_hex(32),  # thrown away: builds see no secrets
+                **self.variables,
                 **self.plan.variables,
+                **reachable,
                 "HOME": "/app",
                 "PATH": self._path(*paths),
                 "SOURCE_VERSION": self.job.commit,

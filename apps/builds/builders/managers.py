@@ -53,7 +53,7 @@ def fetch(
     package = _package(pin.tool, version)
     place = f"{PLACE}/{pin.tool}"
     phase = Phase(
-        "setup",
+        pin.tool,
         commands=tuple(_commands(pin.tool, package, place)),
         network=True,
         files=(),
@@ -77,7 +77,7 @@ def _package(tool: str, version: str) -> str:
 
 
 def _commands(tool: str, package: str, place: str) -> Iterator[str]:
-    yield f"npm pack --silent --ignore-scripts --pack-destination {place} '{package}'"
+    yield f"npm pack --loglevel=error --ignore-scripts --pack-destination {place} '{package}'"
     yield f"tar -xzf {place}/*.tgz -C {place} && mkdir {place}/bin"
     yield (
         f"for name in pnpm.cjs pnpm.mjs yarn.js; do if [ -f {place}/package/bin/$name ]; then "

@@ -22,11 +22,15 @@ _PHP_SETTINGS = Path("/etc/php")  # Debian's: which extensions are loaded
 
 @dataclass
 class Toolset:
-    """Mounts and PATH entries; `facts` name all of it that can change what is installed."""
+    """Mounts, PATH entries and variables of the build.
+
+    `facts` name all of it that can change what is installed.
+    """
 
     mounts: list[HostMount] = field(default_factory=list)
     path_entries: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def add(self, toolchain: Toolchain) -> None:
         binds = interpreter_binds(toolchain.prefix)
@@ -64,6 +68,8 @@ def find(plan: Plan, log: BuildLog) -> Toolset:
         shown = LANGUAGES[pin.tool].shown
         log.step(f"Using {shown} {shown_version(toolchain.version)}{source}")
         toolset.add(toolchain)
+        if (toolchain.prefix / "include/node/node.h").is_file():  # else node-gyp would fetch them
+            toolset.variables["npm_config_nodedir"] = str(toolchain.prefix)
         for program in _companions(plan, pin.tool):
             _check(program, toolchain)
         if pin.tool == "php":
