@@ -119,9 +119,10 @@ def _gems(tree: SourceTree, lock: str) -> tuple[Phase, ...]:
         return (
             Phase("install", (f"{environment} {command}",), ("setup",), network=True, hint=_HINT),
         )
-    vendored = [name for name in tree.names("vendor/cache") if name.endswith(".gem")]
-    files = [name for name in (LOCK, GEMFILE, _VERSION_FILE) if tree.is_file(name)]
-    files += [f"vendor/cache/{name}" for name in vendored[:MAX_VENDORED]]
+    gems = [name for name in tree.names("vendor/cache") if name.endswith(".gem")]
+    paths = (f"vendor/cache/{name}" for name in gems[:MAX_VENDORED])
+    vendored = [path for path in paths if tree.is_file(path)]
+    files = [name for name in (LOCK, GEMFILE, _VERSION_FILE) if tree.is_file(name)] + vendored
     fetch = Phase(
         "fetch",
         commands=(_FETCH,) if _GEM.search(lock) and not vendored else (),

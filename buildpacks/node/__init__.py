@@ -81,7 +81,7 @@ def plan_node(
         phases=_phases(package, installation, pruned=site is None),
         variables=_VARIABLES | installation.variables,
         notes=(_note(installation),),
-        warnings=(*warnings, *installation.warnings),
+        warnings=warnings,
     )
     if site is not None:
         return _served(made, site)

@@ -66,7 +66,6 @@ class Installation:
     lock: Lock = field(default_factory=Lock)
     pin: Pin | None = None
     inert: bool = False
-    warnings: tuple[str, ...] = ()
     yarn: str = "yarn"
 
     @property
@@ -190,6 +189,14 @@ def _yarn(tree: SourceTree, lock: str, package: Package) -> Installation:
     path = _YARN_PATH.search(tree.read(".yarnrc.yml") or "")
     if path is not None:
         file = path[1].removeprefix("./")
+        if ".." in file.split("/") or not tree.is_file(file):
+            raise PlanError(
+                f"yarnPath names {shown(file)}, which is not in the repository",
+                why="That file is the Yarn that is to install the packages.",
+                fix="Commit it (`git add -f`), or name the version as packageManager in "
+                f"{PACKAGE} and remove yarnPath.",
+                file=".yarnrc.yml",
+            )
         return Installation("berry", (file,), read_berry_lock(tree, text), yarn=f"node {file}")
     pin = pin or Pin("yarn", "4.x", lock)
     return Installation("berry", lock=read_berry_lock(tree, text), pin=pin)

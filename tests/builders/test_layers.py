@@ -161,6 +161,14 @@ def test_links_in_a_result_lead_the_panel_nowhere(site: Site) -> None:
     assert "a link of node_modules" in failure.value.what
 
 
+@pytest.mark.parametrize("name", ["../../secret", "gone", "."])
+def test_files_outside_of_the_tree_are_not_read(site: Site, name: str) -> None:
+    plan = Plan(("x",), "X", phases=(Phase("fetch", ("true",), files=(name,), results=("y",)),))
+    with pytest.raises(BuildFailed) as failure:
+        site.build(plan, FILES)
+    assert name in failure.value.what
+
+
 def test_committed_results_are_replaced(site: Site) -> None:
     built = site.build(phases(), FILES | {"node_modules/old": "x"})
     assert not (Path(built.artifact.path) / "node_modules/old").exists()

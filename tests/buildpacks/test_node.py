@@ -285,6 +285,16 @@ def test_what_is_refused(refusal: Refusal, files: Files, what: str, fix: str) ->
     assert fix in error.fix
 
 
+@pytest.mark.parametrize("path", [".yarn/../../../etc/x.cjs", ".yarn/releases/gone.cjs"])
+def test_a_yarn_outside_is_refused(refusal: Refusal, path: str) -> None:
+    files: Files = {
+        "package.json": package(),
+        "yarn.lock": BERRY_LOCK,
+        ".yarnrc.yml": f"yarnPath: {path}\n",
+    }
+    assert refusal(files).file == ".yarnrc.yml"
+
+
 def test_a_workspace_outside_is_refused(refusal: Refusal) -> None:
     lock = npm({"../other": {}}, **DEPENDENCIES)
     assert "../other" in refusal(EXPRESS | {"package-lock.json": lock}).what

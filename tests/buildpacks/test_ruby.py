@@ -32,6 +32,11 @@ def test_committed_gems_are_not_fetched(make_tree: MakeTree) -> None:
     assert "vendor/cache/puma-6.0.0.gem" in phase_of(made, "install").files
 
 
+def test_a_folder_called_like_a_gem_is_none(make_tree: MakeTree) -> None:
+    made = plan(make_tree(BASE | {"vendor/cache/x.gem/y": ""}))
+    assert phase_of(made, "install").files == ("Gemfile.lock", "Gemfile")
+
+
 def test_gems_of_the_tree_are_installed_in_it(make_tree: MakeTree) -> None:
     made = plan(make_tree(BASE | {"Gemfile.lock": f"PATH\n  remote: engine\n\n{LOCK}"}))
     install = phase_of(made, "install")

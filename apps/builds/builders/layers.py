@@ -99,8 +99,23 @@ class Request:
 
 
 def read_contents(job: BuildJob, phase: Phase) -> dict[str, bytes]:
-    """The files of a phase, read before any command could put links into the tree."""
-    return {name: (job.tree / name).read_bytes() for name in phase.files}
+    """The files of a phase, read before any command could put links into the tree.
+
+    Raises:
+        BuildFailed: one is not a file of the tree.
+    """
+    top = job.tree.resolve()
+    contents = {}
+    for name in phase.files:
+        path = (top / name).resolve()
+        if not (path.is_relative_to(top) and path.is_file()):
+            raise BuildFailed(
+                f"{name} is not a file of the repository",
+                f"The phase {phase.name} needs it.",
+                "Commit it as a regular file.",
+            )
+        contents[name] = path.read_bytes()
+    return contents
 
 
 def make(instance: Instance, request: Request, log: BuildLog, guard: Guard) -> Layer:
