@@ -111,25 +111,27 @@ def _angular(tree: SourceTree, package: Package) -> Site | None:
         return None
     document = read_json(tree, "angular.json")
     projects = document.table("projects") if document is not None else None
-    name = next(iter(projects or ()), None)
-    if projects is None or name is None:
+    if projects is None or not projects.data:
         return None
-    architect = (projects.data[name] or {}).get("architect", {}) if _is(projects.data[name]) else {}
-    build = architect.get("build", {}) if _is(architect) else {}
-    options = build.get("options", {}) if _is(build) else {}
-    if not _is(options) or "server" in options or options.get("ssr"):
+    name = next(iter(projects))
+    build = _dig(projects.data, name, "architect", "build")
+    options = _dig(build, "options")
+    if not isinstance(options, dict) or "server" in options or options.get("ssr"):
         return None
-    path = options.get("outputPath", f"dist/{name}")
-    base = path.get("base", f"dist/{name}") if isinstance(path, dict) else path
-    modern = ":application" in str(build.get("builder", ""))
+    path = options.get("outputPath")
+    base = path if isinstance(path, str) else _dig(path, "base") or f"dist/{name}"
+    modern = ":application" in str(_dig(build, "builder"))
     return Site("Angular", f"{base}/browser" if modern else str(base))
 
 
+def _dig(value: object, *keys: str) -> object:
+    """What lies below `value` at `keys`; None where nothing does."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 _FRAMEWORKS = (_astro, _sveltekit, _vite, _create_react_app, _vue_cli, _angular)
-
-
-def _is(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 def _config(tree: SourceTree, stem: str) -> str:
