@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from apps.builds.log import LogFile
 
 _POLL = 0.02
-_QUIET = 10.0  # seconds of silence after which a NUL keeps proxies from cutting the stream
+_QUIET = 10.0  # seconds of silence after which a sign of life keeps proxies from cutting in
 
 
 def stream_log(log: LogFile, *, final: bool) -> StreamingHttpResponse:
@@ -26,8 +26,12 @@ def stream_log(log: LogFile, *, final: bool) -> StreamingHttpResponse:
     return response
 
 
-async def _chunks(log: LogFile, final: bool) -> AsyncIterator[bytes]:
-    quiet, offset = 0.0, 0
+async def follow(log: LogFile, offset: int, *, final: bool) -> AsyncIterator[tuple[str, int]]:
+    """Text from `offset` on as it comes, each with the offset behind it, until the end record.
+
+    An empty text is a sign of life after `_QUIET` seconds of silence.
+    """
+    quiet = 0.0
     while True:
         chunk, offset = log.read_from(offset)
         if not chunk and final:
@@ -37,11 +41,16 @@ async def _chunks(log: LogFile, final: bool) -> AsyncIterator[bytes]:
             quiet += _POLL
             if quiet >= _QUIET:
                 quiet = 0.0
-                yield b"\0"  # Heroku's keep-alive; clients drop it
+                yield "", offset
             continue
         quiet = 0.0
         text, end_mark, _ = chunk.partition("\0")
         if text:
-            yield text.encode()
+            yield text, offset
         if end_mark:
             return
+
+
+async def _chunks(log: LogFile, final: bool) -> AsyncIterator[bytes]:
+    async for text, _ in follow(log, 0, final=final):
+        yield text.encode() or b"\0"  # Heroku's keep-alive; clients drop it

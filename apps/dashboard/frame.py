@@ -1,0 +1,54 @@
+"""What every page of an app shows: its name, its state, and what one may do to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.accounts.policy import Actor, Right, right_on
+from apps.catalog.models import App
+from apps.catalog.queries import get_app
+from apps.formation.overview import Overview, overview
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The head of an app's pages. `can_…` hide buttons; the verbs decide."""
+
+    overview: Overview
+    right: Right
+
+    @property
+    def app(self) -> App:
+        return self.overview.app
+
+    @property
+    def can_deploy(self) -> bool:
+        return self.right >= Right.DEPLOY
+
+    @property
+    def can_operate(self) -> bool:
+        return self.right >= Right.OPERATE
+
+    @property
+    def can_manage(self) -> bool:
+        return self.right >= Right.MANAGE
+
+    @property
+    def url(self) -> str:
+        return str(settings.INSTANCE.app_url(self.app.name))
+
+    @property
+    def git_url(self) -> str:
+        return str(settings.INSTANCE.git_url(self.app.name))
+
+
+def frame_of(actor: Actor, app_name: str, right: Right = Right.VIEW) -> Frame:
+    """
+    Raises:
+        NotFound: there is none such, or the actor may not see it.
+        Forbidden: the actor sees it but lacks `right`.
+    """
+    app = get_app(actor, app_name, right)
+    return Frame(overview(app), right_on(actor, app))
