@@ -11,6 +11,16 @@ from apps.catalog.models import App
 from apps.catalog.queries import get_app
 from apps.formation.overview import Overview, overview
 
+_TABS = (
+    ("overview", "dashboard:app", "Overview", Right.VIEW),
+    ("builds", "dashboard:builds", "Builds", Right.VIEW),
+    ("releases", "dashboard:releases", "Releases", Right.VIEW),
+    ("config", "dashboard:config", "Config", Right.OPERATE),
+    ("processes", "dashboard:processes", "Processes", Right.VIEW),
+    ("logs", "dashboard:logs", "Logs", Right.VIEW),
+    ("settings", "dashboard:settings", "Settings", Right.OPERATE),
+)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -34,6 +44,11 @@ class Frame:
     @property
     def can_manage(self) -> bool:
         return self.right >= Right.MANAGE
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str]]:
+        """Key, route and word of each page that is for this actor."""
+        return [(key, route, word) for key, route, word, right in _TABS if self.right >= right]
 
     @property
     def url(self) -> str:

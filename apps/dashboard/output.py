@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from django.http import HttpRequest
+
 from apps.builds.log import LogFile
+from apps.dashboard.streams import SIGN_OF_LIFE, event
 
 SHOWN = 5000
 """Lines of a log on a page; the whole of it is in the file that `paas builds:output` prints."""
@@ -44,6 +48,21 @@ def output_of(log: LogFile) -> Output:
     text = "".join(chunks).partition("\0")[0]
     lines = lines_of(text) if text else []
     return Output(lines[-SHOWN:], offset, cut=len(lines) > SHOWN)
+
+
+async def events_of(growing: AsyncIterator[tuple[str, int]]) -> AsyncIterator[str]:
+    """A growing log as events; each one's id is the offset behind it."""
+    async for text, behind in growing:
+        if text:
+            yield event(behind, [[line.kind, line.text] for line in lines_of(text)])
+        else:
+            yield SIGN_OF_LIFE
+
+
+def offset_of(request: HttpRequest) -> int:
+    """Where the reader stands: what it got last, or what the page had already."""
+    text = request.headers.get("Last-Event-ID") or request.GET.get("offset", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
 def _kind(line: str) -> str:

@@ -11,6 +11,7 @@ class Log {
     this.pauseButton = document.querySelector("[data-log-pause]");
     this.following = true;
     this.waiting = [];
+    if (this.pauseButton) this.pauseButton.hidden = false;
     this.scrollToEnd();
     element.addEventListener("scroll", () => this.noteScroll());
     this.pauseButton?.addEventListener("click", () => this.setPaused(!this.paused));

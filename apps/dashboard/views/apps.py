@@ -23,7 +23,7 @@ _LATEST = 10
 
 @page
 def list_apps(request: HttpRequest, actor: Actor) -> HttpResponse:
-    search = request.GET.get("q", "").strip()
+    search = request.GET.get("q", "").replace("\0", "").strip()
     apps = App.objects.visible_to(actor).select_related("owner")
     if search:
         apps = apps.filter(name__icontains=search)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.core.paginator import Paginator
@@ -21,8 +20,8 @@ from apps.builds.streaming import follow
 from apps.catalog.queries import get_app
 from apps.dashboard.entry import actor_of_stream, go, is_refresh, page, show
 from apps.dashboard.frame import frame_of
-from apps.dashboard.output import lines_of, output_of
-from apps.dashboard.streams import SIGN_OF_LIFE, event, refused, stream
+from apps.dashboard.output import events_of, offset_of, output_of
+from apps.dashboard.streams import refused, stream
 
 PAGE = 25
 
@@ -68,18 +67,5 @@ async def events(request: HttpRequest, name: str, key: uuid.UUID) -> HttpRespons
         build = await sync_to_async(find)()
     except Refused as error:
         return refused(error)
-    return stream(_lines(build, _offset(request)), find)
-
-
-async def _lines(build: Build, offset: int) -> AsyncIterator[str]:
-    async for text, behind in follow(build_log(build), offset, final=build.is_final):
-        if text:
-            yield event(behind, [[line.kind, line.text] for line in lines_of(text)])
-        else:
-            yield SIGN_OF_LIFE
-
-
-def _offset(request: HttpRequest) -> int:
-    """Where the reader stands: what it got last, or what the page had already."""
-    text = request.headers.get("Last-Event-ID") or request.GET.get("offset", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    growing = follow(build_log(build), offset_of(request), final=build.is_final)
+    return stream(events_of(growing), find)
