@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.activity.models import Activity
@@ -81,6 +81,15 @@ def took(row: Any) -> str:
 @register.filter
 def sentence(act: Activity) -> str:
     return sentence_of(act)
+
+
+@register.filter
+def marked(text: str) -> SafeString:
+    """A text of ours for the user, whose commands stand in `backticks`."""
+    pieces = enumerate(str(text).split("`"))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", one) if i % 2 else one,) for i, one in pieces)
+    )
 
 
 @register.filter
