@@ -50,13 +50,14 @@ def review(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """What would change, before it does."""
     frame, held = _open(actor, name)
     staged = staged_in(request.POST)
+    changes = difference(held, staged.applied_to(held))
+    if not changes.config_changed:
+        problem = "That would change nothing. Fill in a new value, tick what is to go, or add one."
+        return _form(request, actor, frame, held, staged, problem=problem)
     try:
         check_config(staged.changes)
     except Refused as error:
         return _form(request, actor, frame, held, staged, problem=error.message)
-    changes = difference(held, staged.applied_to(held))
-    if not changes.config_changed:
-        return _form(request, actor, frame, held, staged, problem="That would change nothing.")
     return show(
         request,
         actor,
