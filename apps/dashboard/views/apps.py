@@ -17,7 +17,7 @@ from apps.formation import dynos
 from apps.formation.overview import overviews
 from apps.formation.scale import formation_of
 
-PAGE = 50
+PAGE = 25
 _LATEST = 10
 
 
