@@ -14,8 +14,11 @@ from redis.exceptions import RedisError
 from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
 from apps.accounts.errors import Refused
+from apps.accounts.users_api import router as users
 from apps.builds.api import router as builds
+from apps.catalog.access_api import router as access
 from apps.catalog.api import router as catalog
+from apps.catalog.transfers_api import router as transfers
 from apps.formation.api import router as formation
 from apps.formation.internal import router as internal
 from apps.logs.api import router as logs
@@ -44,7 +47,17 @@ api = NinjaAPI(
     docs_url=None,  # ninja's page loads scripts from elsewhere; paas/docs.py has ours
     openapi_url="/openapi.json",
 )
-for router in (accounts, catalog, builds, releases, formation, logs):
+for router in (
+    accounts,
+    users,
+    catalog,
+    access,
+    transfers,
+    builds,
+    releases,
+    formation,
+    logs,
+):
     api.add_router("", router)
 api.add_router("/internal", internal)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from apps.accounts.authorizations import issue
@@ -15,6 +16,18 @@ from apps.accounts.models import User
 from apps.accounts.policy import Actor
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
+
+
+@pytest.fixture
+def memory_cache(settings: Any) -> None:
+    """Counters of wrong tries in memory, fresh for this test."""
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "limits",
+        }
+    }
+    cache.clear()
 
 
 @pytest.fixture

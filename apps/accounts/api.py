@@ -13,8 +13,9 @@ from apps.accounts.auth import client_address
 from apps.accounts.authorizations import Issued
 from apps.accounts.login import login
 from apps.accounts.models import Authorization, User
-from apps.accounts.policy import require_global
+from apps.accounts.policy import require_global, require_identity
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.users import update_account
 
 router = Router(tags=["account"])
 
@@ -62,6 +63,19 @@ class AuthorizationIn(Schema):
     expires_in: int | None = None
 
 
+class AuthorizationPatch(Schema):
+    description: str
+
+
+class AccountPatch(Schema):
+    """`email` and `new_password` need the present `password`."""
+
+    name: str | None = None
+    email: str | None = None
+    password: str | None = None
+    new_password: str | None = None
+
+
 class LoginIn(Schema):
     email: str
     password: str
@@ -70,7 +84,27 @@ class LoginIn(Schema):
 
 @router.get("/account", response={200: AccountOut, **ERRORS})
 def show_account(request: HttpRequest) -> AccountOut:
-    user = actor_of(request).user
+    actor = actor_of(request)
+    require_identity(actor)
+    return _account(actor.user)
+
+
+@router.patch("/account", response={200: AccountOut, **ERRORS})
+def change_account(request: HttpRequest, body: AccountPatch) -> AccountOut:
+    """Change your name, address or password; a new password ends all your other tokens."""
+    actor = actor_of(request)
+    changed = update_account(
+        actor,
+        client=client_address(request),
+        name=body.name,
+        email=body.email,
+        password=body.password,
+        new_password=body.new_password,
+    )
+    return _account(changed)
+
+
+def _account(user: User) -> AccountOut:
     return AccountOut(
         id=user.id,
         email=user.email,
@@ -116,6 +150,23 @@ def create_authorization(request: HttpRequest, body: AuthorizationIn) -> Status[
 def show_authorization(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
     found = authorizations.find(actor_of(request), key)
     return _shown(found, found.token_hint + "…")
+
+
+@router.patch("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})
+def describe_authorization(
+    request: HttpRequest, key: uuid.UUID, body: AuthorizationPatch
+) -> AuthorizationOut:
+    found = authorizations.describe(actor_of(request), key, body.description)
+    return _shown(found, found.token_hint + "…")
+
+
+@router.post(
+    "/oauth/authorizations/{uuid:key}/actions/regenerate-tokens",
+    response={200: AuthorizationOut, **ERRORS},
+)
+def regenerate(request: HttpRequest, key: uuid.UUID) -> AuthorizationOut:
+    """Another token in place of the old one, which ends at once."""
+    return _issued(authorizations.rotate(actor_of(request), key))
 
 
 @router.delete("/oauth/authorizations/{uuid:key}", response={200: AuthorizationOut, **ERRORS})

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from apps.accounts.errors import NotFound, Refused
+from apps.accounts.errors import Conflict, NotFound, Refused
 from apps.accounts.models import SCOPES, Authorization, User, hash_token, new_token
 from apps.accounts.policy import Actor, require_global
 from apps.activity.record import record
@@ -61,13 +61,7 @@ def create(
     """`actor` makes a token for themselves."""
     require_global(actor)
     issued = issue(actor.user, description=description, scopes=scopes, expires_in=expires_in)
-    record(
-        "authorization.create",
-        actor_id=actor.user.id,
-        actor=str(actor),
-        authorization=str(issued.authorization.id),
-        scopes=list(scopes),
-    )
+    _record("authorization.create", actor, issued.authorization, scopes=list(scopes))
     return issued
 
 
@@ -86,15 +80,52 @@ def find(actor: Actor, authorization_id: uuid.UUID) -> Authorization:
     return found
 
 
+def describe(actor: Actor, authorization_id: uuid.UUID, description: str) -> Authorization:
+    """Say what a token is for."""
+    authorization = find(actor, authorization_id)
+    authorization.description = description[:200]
+    authorization.save(update_fields=["description", "updated_at"])
+    _record("authorization.update", actor, authorization)
+    return authorization
+
+
+def rotate(actor: Actor, authorization_id: uuid.UUID) -> Issued:
+    """Replace a token; the old one ends at once. Scopes and the end of its life stay.
+
+    Raises:
+        Conflict: it was replaced or revoked at the same moment.
+    """
+    authorization = find(actor, authorization_id)
+    token = new_token()
+    unchanged = Authorization.objects.filter(
+        pk=authorization.pk, revoked_at=None, token_hash=authorization.token_hash
+    )
+    rotated = unchanged.update(
+        token_hash=hash_token(token), token_hint=token[:12], updated_at=timezone.now()
+    )
+    if not rotated:
+        raise Conflict("This token has just been replaced or revoked by another request.")
+    _record("authorization.rotate", actor, authorization)
+    authorization.refresh_from_db()
+    return Issued(authorization, token)
+
+
 def revoke(actor: Actor, authorization_id: uuid.UUID) -> Authorization:
     """End a token at once; the row stays, so that the audit trail can name it."""
     authorization = find(actor, authorization_id)
     authorization.revoked_at = timezone.now()
     authorization.save(update_fields=["revoked_at", "updated_at"])
+    _record("authorization.revoke", actor, authorization)
+    return authorization
+
+
+def _record(verb: str, actor: Actor, authorization: Authorization, **details: object) -> None:
     record(
-        "authorization.revoke",
+        verb,
         actor_id=actor.user.id,
         actor=str(actor),
+        app_id=None,
+        app="",
         authorization=str(authorization.id),
+        **details,
     )
-    return authorization

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
 from apps.accounts.authorizations import Issued, issue
 from apps.accounts.errors import Unauthorized
@@ -39,5 +40,6 @@ def check_password(email: str, password: str, *, client: str) -> User:
 def login(email: str, password: str, *, client: str, description: str) -> Issued:
     """A token for the `paas` command, in exchange for a password."""
     user = check_password(email, password, client=client)
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     record("account.login", actor_id=user.id, actor=user.email, client=client)
     return issue(user, description=description, expires_in=TOKEN_LIFE)

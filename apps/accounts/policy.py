@@ -17,13 +17,18 @@ from apps.accounts.models import Authorization, User
 
 
 class Right(IntEnum):
-    """What an actor may do to an app; each right includes those below it."""
+    """What an actor may do to an app; each right includes those below it.
+
+    OWN is the owner's and the admins' alone and cannot be given: to destroy
+    the app, and to give it away.
+    """
 
     NONE = 0
     VIEW = 1
     DEPLOY = 2
     OPERATE = 3
     MANAGE = 4
+    OWN = 5
 
     @property
     def word(self) -> str:
@@ -56,6 +61,11 @@ class Actor:
         return bool(self.scopes & {"global", "write-protected"})
 
     @property
+    def may_read_account(self) -> bool:
+        """Heroku's scope identity is made for this; the scopes of apps leave it out."""
+        return bool(self.scopes & {"global", "identity"})
+
+    @property
     def is_global(self) -> bool:
         return "global" in self.scopes
 
@@ -74,7 +84,7 @@ class Subject(Protocol):
 
 def right_on(actor: Actor, subject: Subject) -> Right:
     """The highest right `actor` has on `subject`, scopes included."""
-    held = Right.MANAGE if actor.user.is_admin else subject.rights_of(actor.user)
+    held = Right.OWN if actor.user.is_admin else subject.rights_of(actor.user)
     if not actor.may_read:
         return Right.NONE
     return held if actor.may_write else min(held, Right.VIEW)
@@ -90,11 +100,58 @@ def require(actor: Actor, right: Right, subject: Subject) -> None:
     held = right_on(actor, subject)
     if held < Right.VIEW:
         raise NotFound(f"Couldn't find that {subject.noun.split()[0]}.")
+    if held < right == Right.OWN:
+        raise Forbidden(
+            f"Only the owner of {subject.noun} may do this, with a token that may write."
+        )
     if held < right:
         raise Forbidden(
             f"You have the right to {held.word} {subject.noun}, this needs {right.word}. "
             f"Ask its owner, or use a token with a wider scope."
         )
+
+
+def require_read(actor: Actor) -> None:
+    """Let pass tokens that reach apps at all; asked before anything is looked for.
+
+    Raises:
+        Forbidden: the scope is identity alone.
+    """
+    if not actor.may_read:
+        raise Forbidden(
+            "This token's scope does not reach apps. Use one with the scope read, write or global."
+        )
+
+
+def require_write(actor: Actor) -> None:
+    """
+    Raises:
+        Forbidden: the token may only read.
+    """
+    if not actor.may_write:
+        raise Forbidden("This token may only read. Use one with the scope write or global.")
+
+
+def require_identity(actor: Actor) -> None:
+    """
+    Raises:
+        Forbidden: the token's scopes leave the account out.
+    """
+    if not actor.may_read_account:
+        raise Forbidden(
+            "This token's scope leaves the account out. Use one with the scope identity or global."
+        )
+
+
+def require_admin(actor: Actor) -> None:
+    """Users and instance-wide invitations are the admins', with a global token.
+
+    Raises:
+        Forbidden: the actor is no admin, or their token is too narrow.
+    """
+    require_global(actor)
+    if not actor.user.is_admin:
+        raise Forbidden("This is for the admins of this paas.")
 
 
 def require_secrets(actor: Actor, *, write: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.login import check_password
@@ -30,6 +31,7 @@ def sign_in(session: SessionBase, email: str, password: str, *, client: str) -> 
         TooMany: too many wrong tries for this address or account.
     """
     user = check_password(email, password, client=client)
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     session.flush()
     session[_USER] = str(user.pk)
     session[_MARK] = user.get_session_auth_hash()

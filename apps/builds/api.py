@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Router, Schema
 
-from apps.accounts.policy import Right
+from apps.accounts.policy import Actor, Right
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.cancel import cancel_build
 from apps.builds.models import ACTIVE, Build, BuildState
@@ -64,15 +64,17 @@ class BuildDetails(BuildOut):
 
 @router.get("/apps/{app}/builds", response={200: list[BuildOut], **ERRORS})
 def list_builds(request: HttpRequest, app: str) -> list[BuildOut]:
-    found = get_app(actor_of(request), app)
+    actor = actor_of(request)
+    found = get_app(actor, app)
     builds = Build.objects.filter(app=found).select_related("user")
-    return [BuildOut(**show(build)) for build in builds.prefetch_related("releases")[:SHOWN]]
+    return [BuildOut(**show(build, actor)) for build in builds.prefetch_related("releases")[:SHOWN]]
 
 
 @router.get("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
 def show_build(request: HttpRequest, app: str, build: str) -> BuildDetails:
     """One build by id, by the beginning of its id, or "latest"."""
-    return details(get_build(get_app(actor_of(request), app), build))
+    actor = actor_of(request)
+    return details(get_build(get_app(actor, app), build), actor)
 
 
 @router.delete("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
@@ -80,17 +82,17 @@ def cancel(request: HttpRequest, app: str, build: str) -> BuildDetails:
     """Cancel a build that is going on; its processes are killed within a second."""
     actor = actor_of(request)
     found = get_build(get_app(actor, app, Right.DEPLOY), build)
-    return details(cancel_build(actor, found))
+    return details(cancel_build(actor, found), actor)
 
 
-def details(build: Build) -> BuildDetails:
+def details(build: Build, actor: Actor) -> BuildDetails:
     return BuildDetails(
-        **show(build), plan=build.plan, phases=build.phases, artifact=_public(build.artifact)
+        **show(build, actor), plan=build.plan, phases=build.phases, artifact=_public(build.artifact)
     )
 
 
-def show(build: Build) -> dict[str, Any]:
-    """A build as the API gives it."""
+def show(build: Build, actor: Actor) -> dict[str, Any]:
+    """A build as the API gives it to `actor`."""
     made = max(build.releases.all(), key=lambda release: release.version, default=None)
     return {
         "id": build.id,
@@ -98,7 +100,7 @@ def show(build: Build) -> dict[str, Any]:
         "status": _heroku_status(build.state),
         "state": build.state,
         "source_blob": SourceBlob(version=build.commit, version_description=build.message),
-        "output_stream_url": output_url("build-output", "build", build.id),
+        "output_stream_url": output_url("build-output", "build", build.id, actor),
         "release": Ref(id=made.id) if made else None,
         "release_version": made.version if made else None,
         "slug": Ref(id=build.id) if build.artifact else None,
@@ -111,9 +113,9 @@ def show(build: Build) -> dict[str, Any]:
     }
 
 
-def output_url(route: str, kind: str, key: uuid.UUID) -> str:
-    """An address of a log that works without a token for a day."""
-    return str(settings.INSTANCE.origin) + reverse(route, args=[ticket_for(kind, key)])
+def output_url(route: str, kind: str, key: uuid.UUID, actor: Actor) -> str:
+    """An address of a log that works without a token for a day, while `actor` may see it."""
+    return str(settings.INSTANCE.origin) + reverse(route, args=[ticket_for(kind, key, actor)])
 
 
 def _heroku_status(state: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from django.http import StreamingHttpResponse
 
@@ -13,21 +13,20 @@ _POLL = 0.02
 _QUIET = 10.0  # seconds of silence after which a sign of life keeps proxies from cutting in
 
 
-def stream_log(log: LogFile, *, final: bool) -> StreamingHttpResponse:
-    """All lines so far and to come, as plain text, until the end record.
-
-    Args:
-        final: nothing more will be written, whether or not there is an end record.
-    """
-    response = StreamingHttpResponse(_chunks(log, final), content_type="text/plain; charset=utf-8")
+def streamed(chunks: AsyncIterator[bytes]) -> StreamingHttpResponse:
+    """`chunks` of plain text as they come."""
+    response = StreamingHttpResponse(chunks, content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-async def follow(log: LogFile, offset: int, *, final: bool) -> AsyncIterator[tuple[str, int]]:
+async def follow(log: LogFile, offset: int, *, final: bool) -> AsyncGenerator[tuple[str, int]]:
     """Text from `offset` on as it comes, each with the offset behind it, until the end record.
+
+    Args:
+        final: nothing more will be written, whether or not there is an end record.
 
     An empty text is a sign of life after `_QUIET` seconds of silence.
     """
@@ -51,6 +50,7 @@ async def follow(log: LogFile, offset: int, *, final: bool) -> AsyncIterator[tup
             return
 
 
-async def _chunks(log: LogFile, final: bool) -> AsyncIterator[bytes]:
+async def follow_log(log: LogFile, *, final: bool) -> AsyncGenerator[bytes]:
+    """All of it as Heroku's clients take it; they drop the NULs that keep the stream alive."""
     async for text, _ in follow(log, 0, final=final):
-        yield text.encode() or b"\0"  # Heroku's keep-alive; clients drop it
+        yield text.encode() or b"\0"

@@ -1,29 +1,44 @@
 """Addresses of logs that need no token: signed, for one log, for a day.
 
-Heroku's clients open `output_stream_url` without credentials.
+Heroku's clients open `output_stream_url` without credentials. The address names
+who asked for it, and works while they may see the app.
 """
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from django.core import signing
 
 from apps.accounts.errors import NotFound
+from apps.accounts.policy import Actor
+from apps.catalog.watching import Reader
 
 LIFE = 24 * 3600  # seconds
 
 
-def ticket_for(kind: str, key: uuid.UUID) -> str:
-    return signing.dumps(str(key), salt=f"output:{kind}")
+@dataclass(frozen=True)
+class Ticket:
+    """Whose log it opens, and who asked for it."""
+
+    key: uuid.UUID
+    reader: Reader
 
 
-def key_in(kind: str, ticket: str) -> uuid.UUID:
+def ticket_for(kind: str, key: uuid.UUID, actor: Actor) -> str:
+    reader = Reader.of(actor)
+    facts = [str(key), reader.user, reader.authorization]
+    return signing.dumps(facts, salt=f"output:{kind}")
+
+
+def read_ticket(kind: str, ticket: str) -> Ticket:
     """
     Raises:
         NotFound: forged, too old, or for something else.
     """
     try:
-        return uuid.UUID(signing.loads(ticket, salt=f"output:{kind}", max_age=LIFE))
+        key, user, token = signing.loads(ticket, salt=f"output:{kind}", max_age=LIFE)
+        return Ticket(uuid.UUID(key), Reader(user, token))
     except (signing.BadSignature, ValueError):
         raise NotFound("This address has expired. Ask the API for a new one.") from None

@@ -7,13 +7,18 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from apps.accounts.errors import NotFound
 from apps.builds.models import Build
 from apps.builds.paths import build_log
-from apps.builds.streaming import stream_log
-from apps.builds.tickets import key_in
+from apps.builds.streaming import follow_log, streamed
+from apps.builds.tickets import read_ticket
+from apps.catalog import watching
 
 
 async def stream_build(request: HttpRequest, ticket: str) -> HttpResponseBase:
     try:
-        build = await Build.objects.aget(pk=key_in("build", ticket))
+        opened = read_ticket("build", ticket)
+        build = await Build.objects.aget(pk=opened.key)
+        if not await watching.may_view_async(opened.reader, build.app_id):
+            raise NotFound("No such log.")
     except (NotFound, Build.DoesNotExist):
         return JsonResponse({"id": "not_found", "message": "No such log."}, status=404)
-    return stream_log(build_log(build), final=build.is_final)
+    lines = follow_log(build_log(build), final=build.is_final)
+    return streamed(watching.while_permitted(lines, opened.reader, build.app_id))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
+from apps.accounts.policy import require_read
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
@@ -54,7 +55,9 @@ class AppIn(Schema):
 
 @router.get("/apps", response={200: list[AppOut], **ERRORS})
 def list_apps(request: HttpRequest) -> list[AppOut]:
-    apps = App.objects.visible_to(actor_of(request)).select_related("owner")
+    actor = actor_of(request)
+    require_read(actor)
+    apps = App.objects.visible_to(actor).select_related("owner")
     return [show(app) for app in apps]
 
 

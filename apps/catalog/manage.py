@@ -7,8 +7,8 @@ import secrets
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from apps.accounts.errors import Forbidden, Refused
-from apps.accounts.policy import Actor
+from apps.accounts.errors import Refused
+from apps.accounts.policy import Actor, require_write
 from apps.activity.record import record
 from apps.catalog.models import App, AppNumber
 
@@ -23,8 +23,7 @@ def create_app(actor: Actor, name: str | None = None, *, deploy_branch: str = "m
         Refused: a bad or taken name.
         Forbidden: the token may only read.
     """
-    if not actor.may_write:
-        raise Forbidden("This token may only read. Use one with the scope write or global.")
+    require_write(actor)
     try:
         with transaction.atomic():
             app = _new_app(actor, name or _made_up_name(), deploy_branch)

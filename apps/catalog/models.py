@@ -73,9 +73,15 @@ class App(models.Model):
 
     def rights_of(self, user: User) -> Right:
         if user.pk == self.owner_id:
-            return Right.MANAGE
+            return Right.OWN
         held = self.collaborators.filter(user=user).first()
         return Right(held.right) if held else Right.NONE
+
+
+GRANTABLE = (Right.VIEW, Right.DEPLOY, Right.OPERATE, Right.MANAGE)
+"""The rights that can be given, each with those before it; Heroku's names for teams."""
+
+_RIGHT_CHOICES = [(right.value, right.word) for right in GRANTABLE]
 
 
 class Collaborator(models.Model):
@@ -84,9 +90,7 @@ class Collaborator(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="collaborators")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="collaborations")
-    right = models.PositiveSmallIntegerField(
-        choices=[(right.value, right.word) for right in Right if right]
-    )
+    right = models.PositiveSmallIntegerField(choices=_RIGHT_CHOICES)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -97,6 +101,71 @@ class Collaborator(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} on {self.app}"
+
+
+class Invitation(models.Model):
+    """A right that waits for somebody without an account; the row ends when it is accepted.
+
+    Without an app it is an invitation to the instance alone. The token is kept
+    as a hash and shown once, to the inviter.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.CharField(max_length=254)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, null=True, related_name="invitations")
+    right = models.PositiveSmallIntegerField(choices=_RIGHT_CHOICES, null=True)
+    invited_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["app", "email"], name="one_invitation_per_app"),
+            models.UniqueConstraint(
+                fields=["email"],
+                condition=models.Q(app=None),
+                name="one_invitation_to_the_instance",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.app or 'the instance'}"
+
+
+class TransferState(models.TextChoices):
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class AppTransfer(models.Model):
+    """An owner's offer of an app to one of its collaborators."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="transfers")
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="transfers_made")
+    recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="transfers_offered")
+    state = models.CharField(
+        max_length=10, choices=TransferState.choices, default=TransferState.PENDING
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app"],
+                condition=models.Q(state=TransferState.PENDING),
+                name="one_pending_transfer_per_app",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app} to {self.recipient}"
 
 
 class Domain(models.Model):

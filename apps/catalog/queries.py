@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from apps.accounts.errors import NotFound
-from apps.accounts.policy import Actor, Right, require
+from apps.accounts.policy import Actor, Right, require, require_read
 from apps.catalog.models import App
 
 
@@ -14,8 +14,9 @@ def get_app(actor: Actor, name_or_id: str, right: Right = Right.VIEW) -> App:
 
     Raises:
         NotFound: there is none, or the actor may not see it.
-        Forbidden: the actor sees it but lacks the right.
+        Forbidden: the actor sees it but lacks the right, or their token reaches no apps.
     """
+    require_read(actor)
     app = App.objects.select_related("owner").filter(**_key(name_or_id)).first()
     if app is None:
         raise NotFound("Couldn't find that app.")

@@ -18,6 +18,7 @@ _TABS = (
     ("config", "dashboard:config", "Config", Right.OPERATE),
     ("processes", "dashboard:processes", "Processes", Right.VIEW),
     ("logs", "dashboard:logs", "Logs", Right.VIEW),
+    ("access", "dashboard:access", "Access", Right.VIEW),
     ("settings", "dashboard:settings", "Settings", Right.OPERATE),
 )
 
@@ -44,6 +45,10 @@ class Frame:
     @property
     def can_manage(self) -> bool:
         return self.right >= Right.MANAGE
+
+    @property
+    def can_own(self) -> bool:
+        return self.right >= Right.OWN
 
     @property
     def tabs(self) -> list[tuple[str, str, str]]:

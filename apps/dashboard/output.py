@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -50,7 +50,7 @@ def output_of(log: LogFile) -> Output:
     return Output(lines[-SHOWN:], offset, cut=len(lines) > SHOWN)
 
 
-async def events_of(growing: AsyncIterator[tuple[str, int]]) -> AsyncIterator[str]:
+async def events_of(growing: AsyncGenerator[tuple[str, int]]) -> AsyncGenerator[str]:
     """A growing log as events; each one's id is the offset behind it."""
     async for text, behind in growing:
         if text:

@@ -17,6 +17,16 @@ _WORDS = {
     "formation.restart": "Restarted {which}",
     "maintenance.on": "Switched maintenance on",
     "maintenance.off": "Switched maintenance off",
+    "app.transfer": "Gave the app to {to}",
+    "transfer.create": "Offered the app to {to}",
+    "transfer.decline": "Declined the app",
+    "transfer.delete": "Took back the offer to {to}",
+    "collaborator.create": "Let {user} {right}",
+    "collaborator.update": "Let {user} {right}",
+    "collaborator.delete": "Took away the access of {user}",
+    "invitation.create": "Invited {email}",
+    "invitation.accept": "Accepted an invitation",
+    "invitation.delete": "Revoked the invitation of {email}",
     "process.run": "Ran a command as {process}",
 }
 

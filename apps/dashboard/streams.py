@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from apps.accounts.errors import Refused
+from apps.catalog.watching import while_true
 from apps.dashboard.guard import secure
-
-RECHECK = 10.0
-"""Seconds after which a stream asks again whether its reader may go on."""
 
 SIGN_OF_LIFE = ":\n\n"
 END = "event: end\ndata:\n\n"
@@ -24,16 +23,16 @@ def event(key: object, data: object) -> str:
     return f"id: {key}\ndata: {json.dumps(data)}\n\n"
 
 
-def stream(events: AsyncIterator[str], allowed: Callable[[], object]) -> HttpResponseBase:
+def stream(events: AsyncGenerator[str], look: Callable[[], object]) -> HttpResponseBase:
     """The answer that carries `events`.
 
     Args:
-        allowed: raises `Refused` when the reader has lost the right meanwhile
+        look: raises `Refused` when the reader has lost the right meanwhile
             (signed out, deactivated, no longer a collaborator).
     """
     return secure(
         StreamingHttpResponse(
-            _guarded(events, sync_to_async(allowed)),
+            _permitted(events, look),
             content_type="text/event-stream; charset=utf-8",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -46,18 +45,20 @@ def refused(error: Refused) -> HttpResponseBase:
     return secure(HttpResponse(status=status))
 
 
-async def _guarded(
-    events: AsyncIterator[str], allowed: Callable[[], Awaitable[object]]
-) -> AsyncIterator[str]:
+async def _permitted(
+    events: AsyncGenerator[str], look: Callable[[], object]
+) -> AsyncGenerator[str]:
+    def may_look() -> bool:
+        close_old_connections()
+        try:
+            look()
+        except Refused:
+            return False
+        return True
+
     yield SIGN_OF_LIFE  # so that the headers leave although nothing was logged yet
-    checked = time.monotonic()
-    async for one in events:
-        if time.monotonic() - checked > RECHECK:
-            try:
-                await allowed()
-            except Refused:
-                yield END
-                return
-            checked = time.monotonic()
-        yield one
+    permitted = sync_to_async(may_look, thread_sensitive=False)
+    async with aclosing(while_true(events, permitted)) as lines:
+        async for one in lines:
+            yield one
     yield END

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 
 from apps.dashboard.views import (
+    access,
     apps,
     builds,
     config,
@@ -35,6 +36,11 @@ _app = [
     path("processes/restart", processes.restart_some, name="restart"),
     path("logs", logs.show_logs, name="logs"),
     path("logs/events", logs.events, name="log-events"),
+    path("access", access.show_access, name="access"),
+    path("access/add", access.add, name="add-access"),
+    path("access/<uuid:key>/change", access.change, name="change-access"),
+    path("access/<uuid:key>/remove", access.remove, name="remove-access"),
+    path("invitations/<uuid:key>/revoke", access.revoke, name="revoke-invitation"),
     path("settings", settings.show_settings, name="settings"),
     path("settings/maintenance", settings.maintenance, name="maintenance"),
     path("settings/destroy", settings.destroy_app, name="destroy"),
@@ -43,6 +49,7 @@ urlpatterns = [
     path("", apps.list_apps, name="apps"),
     path("sign-in", signing.sign_in_page, name="sign-in"),
     path("sign-out", signing.sign_out_page, name="sign-out"),
+    path("invitations/<str:token>", signing.accept_invitation, name="accept-invitation"),
     path("new", apps.new_app, name="new-app"),
     path("apps/<str:name>", apps.show_app, name="app"),
     path("apps/<str:name>/", include(_app)),

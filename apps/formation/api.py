@@ -121,7 +121,7 @@ def update_app(request: HttpRequest, app: str, body: AppPatch) -> AppOut:
 @apps_router.delete("/apps/{app}", response={200: AppOut, **ERRORS})
 def destroy_app(request: HttpRequest, app: str) -> AppOut:
     actor = actor_of(request)
-    found = get_app(actor, app, Right.MANAGE)
+    found = get_app(actor, app, Right.OWN)
     shown = show_app(found)
     destroy(actor, found)
     return shown
@@ -147,7 +147,7 @@ def create_release(request: HttpRequest, app: str, body: RollbackIn) -> Status[R
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
     target = get_release(found, body.release) if body.release else previous_eligible(found)
-    return Status(201, show_release(roll_back(actor, found, target)))
+    return Status(201, show_release(roll_back(actor, found, target), actor))
 
 
 @router.get("/apps/{app}/formation", response={200: list[FormationOut], **ERRORS})

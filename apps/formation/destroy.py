@@ -26,7 +26,7 @@ _BEYOND_ANY_LEASE = 1_000_000_000
 
 def destroy(actor: Actor, app: App) -> None:
     """Delete `app` with all it has. What runs is stopped by the worker."""
-    require(actor, Right.MANAGE, app)
+    require(actor, Right.OWN, app)
     ensure_helm(app)
     with transaction.atomic():
         token = Helm.objects.values_list("lease_token", flat=True).get(app=app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.accounts.errors import Refused
-from apps.accounts.policy import Actor, Right, require
+from apps.accounts.policy import Actor, Right, require, require_secrets
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
 from apps.formation.events import tell_api
@@ -27,8 +27,10 @@ def run_detached(
 
     Raises:
         Refused: nothing is deployed, or the command is empty or too long.
+        Forbidden: too little right, or a scope without config vars.
     """
     require(actor, Right.OPERATE, app)
+    require_secrets(actor, write=True)  # a command can print the config vars it gets
     release = current_release(app)
     if release is None or release.build is None:
         raise Refused(f"{app.name} has no code yet. Push it first: git push paas main")

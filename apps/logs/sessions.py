@@ -2,13 +2,14 @@
 
 Heroku's API is made so: the answer to `POST log-sessions` holds an address
 that any program can open without a token. Ours is signed and says what is to
-be shown; nothing is kept on the server.
+be shown and who asked, whose right is looked at again while it is open;
+nothing is kept on the server.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.utils import timezone
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import Actor, Right
 from apps.catalog.queries import get_app
+from apps.catalog.watching import Reader
 from apps.logs.lines import LineError, LineId
 from apps.logs.store import MAX_LINES, Filter
 from apps.logs.tail import Request
@@ -42,7 +44,8 @@ class Session:
 class Opened:
     """What a session's address says."""
 
-    app_id: str
+    app_id: uuid.UUID
+    reader: Reader
     request: Request
 
 
@@ -75,6 +78,7 @@ def create(
             "tail": tail,
             "source": "paas" if source == "heroku" else source,
             "process": process,
+            "reader": asdict(Reader.of(actor)),
         },
         salt=_SALT,
         compress=True,
@@ -97,7 +101,7 @@ def open_session(ticket: str, last_event_id: str = "") -> Opened:
         raise NotFound("This log session has ended. Create a new one.") from error
     wanted = Filter(facts["source"], facts["process"])
     request = Request(facts["lines"], facts["tail"], wanted, _line_id(last_event_id))
-    return Opened(facts["app"], request)
+    return Opened(uuid.UUID(facts["app"]), Reader(**facts["reader"]), request)
 
 
 def _line_id(text: str) -> LineId | None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Schema
 
-from apps.accounts.policy import Right, require_secrets
+from apps.accounts.policy import Actor, Right, require_secrets
 from apps.accounts.schemas import ERRORS, UserRef, actor_of
 from apps.builds.api import output_url
 from apps.builds.models import Build
@@ -57,14 +57,16 @@ class ReleaseOut(Schema):
 @router.get("/apps/{app}/releases", response={200: list[ReleaseOut], **ERRORS})
 def list_releases(request: HttpRequest, app: str) -> list[ReleaseOut]:
     """The newest 100, newest first."""
-    found = get_app(actor_of(request), app)
-    return [show(release) for release in releases_of(found)[:SHOWN]]
+    actor = actor_of(request)
+    found = get_app(actor, app)
+    return [show(release, actor) for release in releases_of(found)[:SHOWN]]
 
 
 @router.get("/apps/{app}/releases/{release}", response={200: ReleaseOut, **ERRORS})
 def show_release(request: HttpRequest, app: str, release: str) -> ReleaseOut:
     """One release by id, version ("7", "v7") or "latest"."""
-    return show(get_release(get_app(actor_of(request), app), release))
+    actor = actor_of(request)
+    return show(get_release(get_app(actor, app), release), actor)
 
 
 @router.get("/apps/{app}/config-vars", response={200: dict[str, str], **ERRORS})
@@ -84,8 +86,8 @@ def release_config_vars(request: HttpRequest, app: str, release: str) -> dict[st
     return variables_of(get_release(found, release))
 
 
-def show(release: Release) -> ReleaseOut:
-    """A release as the API gives it."""
+def show(release: Release, actor: Actor) -> ReleaseOut:
+    """A release as the API gives it to `actor`."""
     build: Build | None = release.build
     user = release.user
     return ReleaseOut(
@@ -97,7 +99,7 @@ def show(release: Release) -> ReleaseOut:
         state=release.state,
         current=release.current,
         eligible_for_rollback=is_eligible(release),
-        output_stream_url=output_url("release-output", "release", release.id),
+        output_stream_url=output_url("release-output", "release", release.id, actor),
         slug=SlugRef(id=build.id) if build else None,
         commit=build.commit if build else None,
         user=UserRef(id=user.id, email=user.email) if user else None,

@@ -5,15 +5,20 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from apps.accounts.errors import NotFound
-from apps.builds.streaming import stream_log
-from apps.builds.tickets import key_in
+from apps.builds.streaming import follow_log, streamed
+from apps.builds.tickets import read_ticket
+from apps.catalog import watching
 from apps.releases.log import release_log
 from apps.releases.models import Release
 
 
 async def stream_release(request: HttpRequest, ticket: str) -> HttpResponseBase:
     try:
-        release = await Release.objects.aget(pk=key_in("release", ticket))
+        opened = read_ticket("release", ticket)
+        release = await Release.objects.aget(pk=opened.key)
+        if not await watching.may_view_async(opened.reader, release.app_id):
+            raise NotFound("No such log.")
     except (NotFound, Release.DoesNotExist):
         return JsonResponse({"id": "not_found", "message": "No such log."}, status=404)
-    return stream_log(release_log(release), final=release.is_final)
+    lines = follow_log(release_log(release), final=release.is_final)
+    return streamed(watching.while_permitted(lines, opened.reader, release.app_id))

@@ -78,11 +78,9 @@ class Panel:
             ConnectionCut: the panel is not there.
             UsageError: a part of the path names nothing ("", "." or "..").
         """
-        sent = {
-            "Accept": _ACCEPT,
-            "Authorization": f"Bearer {self.target.token}",
-            **(headers or {}),
-        }
+        sent = {"Accept": _ACCEPT, **(headers or {})}
+        if self.target.token:
+            sent["Authorization"] = f"Bearer {self.target.token}"
         data = None
         if body is not None:
             data = json.dumps(body).encode()

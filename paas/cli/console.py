@@ -7,9 +7,12 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from getpass import getpass
 from typing import Any, TextIO
+
+from paas.cli.errors import UsageError
 
 _MARK = " ›   "  # noqa: RUF001 - Heroku's own
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -52,6 +55,28 @@ def hint(text: str) -> None:
 
 def warn(text: str) -> None:
     hint(f"Warning: {text}")
+
+
+def ask(question: str) -> str:
+    """A line the user types, or the next line of what is piped in."""
+    return _answer(question, input)
+
+
+def ask_secret(question: str) -> str:
+    """The same, unseen."""
+    return _answer(question, getpass)
+
+
+def _answer(question: str, prompt: Callable[[str], str]) -> str:
+    try:
+        if sys.stdin.isatty():
+            return prompt(f"{question}: ")
+        line = sys.stdin.readline()
+    except EOFError:
+        line = ""
+    if not line:
+        raise UsageError(f"{question} is needed, and nobody is here to type it.")
+    return line.rstrip("\n")
 
 
 def show_json(data: Any) -> None:

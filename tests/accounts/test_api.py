@@ -4,19 +4,9 @@ import pytest
 from django.test import Client
 
 from apps.accounts.limits import FAILURES
+from tests.conftest import Api
 
-
-@pytest.fixture(autouse=True)
-def _memory_cache(settings):
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "LOCATION": "limits",
-        }
-    }
-    from django.core.cache import cache
-
-    cache.clear()
+pytestmark = pytest.mark.usefixtures("memory_cache")
 
 
 def test_without_a_token_nothing_is_shown(db):
@@ -96,3 +86,48 @@ def test_bad_bodies_are_told_not_crashed(api, alice, body):
     )
     assert response.status_code in (400, 422)
     assert response.json()["message"]
+
+
+def test_the_scope_identity_shows_the_account_and_nothing_else(api, alice, hello):
+    call = api(alice, scopes=["identity"])
+    assert call("GET", "/account")[1]["email"] == "alice@example.org"
+    for method, path in [("GET", "/apps"), ("GET", "/apps/hello"), ("GET", "/apps/missing")]:
+        assert call(method, path)[0] == 403
+    assert call("PATCH", "/account", {"name": "A"})[0] == 403
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "read-protected", "write-protected"])
+def test_scopes_of_apps_leave_the_account_out(api, alice, scope):
+    assert api(alice, scopes=[scope])("GET", "/account")[0] == 403
+
+
+def test_an_authorization_is_described_anew(api, alice):
+    call = api(alice)
+    made = call("POST", "/oauth/authorizations", {"description": "ci"})[1]
+    path = f"/oauth/authorizations/{made['id']}"
+    status, changed = call("PATCH", path, {"description": "nightly"})
+    assert (status, changed["description"]) == (200, "nightly")
+    assert made["access_token"]["token"] not in str(changed)
+
+
+def test_rotation_ends_the_old_token_and_keeps_the_rest(api, alice):
+    call = api(alice)
+    body = {"description": "ci", "scope": ["read"], "expires_in": 3600}
+    made = call("POST", "/oauth/authorizations", body)[1]
+    old = made["access_token"]["token"]
+    path = f"/oauth/authorizations/{made['id']}/actions/regenerate-tokens"
+    status, rotated = call("POST", path)
+    new = rotated["access_token"]["token"]
+    assert status == 200 and new != old
+    assert (rotated["id"], rotated["scope"]) == (made["id"], ["read"])
+    assert 3500 < rotated["access_token"]["expires_in"] <= 3600
+    assert Api(old)("GET", "/apps")[0] == 401
+    assert Api(new)("GET", "/apps")[0] == 200
+
+
+def test_nobody_rotates_or_describes_another_s_token(api, alice, bob):
+    made = api(alice)("POST", "/oauth/authorizations", {})[1]
+    path = f"/oauth/authorizations/{made['id']}"
+    assert api(bob)("PATCH", path, {"description": "x"})[0] == 404
+    assert api(bob)("POST", f"{path}/actions/regenerate-tokens")[0] == 404
+    assert Api(made["access_token"]["token"])("GET", "/account")[0] == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from apps.accounts.models import User
@@ -23,10 +22,8 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(autouse=True)
-def quiet(settings, monkeypatch) -> None:
-    """Counters in memory, no messages: there is no Redis beside these tests."""
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    cache.clear()
+def quiet(memory_cache, monkeypatch) -> None:
+    """No messages: there is no Redis beside these tests."""
     monkeypatch.setattr("apps.formation.queue._send", lambda task, key: None)
 
 
@@ -72,10 +69,12 @@ def build(live: Release) -> Build:
 
 
 @pytest.fixture
-def as_right(bob: User, hello: App, browser) -> Callable[[Right], Browser]:
-    """Bob with a right on Alice's app, in a browser."""
+def as_right(alice: User, bob: User, hello: App, browser) -> Callable[[Right], Browser]:
+    """Bob with a right on Alice's app, in a browser; or Alice, who owns it."""
 
     def make(right: Right) -> Browser:
+        if right is Right.OWN:
+            return browser(alice)
         if right:
             Collaborator.objects.create(app=hello, user=bob, right=right)
         return browser(bob)

@@ -74,7 +74,7 @@ def test_collaborators(hello, bob, right, pull, push_):
 def test_scopes_hold_for_git_too(hello, alice):
     assert access("hello", alice, scopes=["read"])[0] == 403
     assert access("hello", alice, "git-upload-pack", scopes=["read"])[0] == 200
-    assert access("hello", alice, "git-upload-pack", scopes=["identity"])[0] == 404
+    assert access("hello", alice, "git-upload-pack", scopes=["identity"])[0] == 403
 
 
 @pytest.mark.parametrize("name", ["../x", "hello;id", "", "HELLO", "a" * 500, "hello\n"])

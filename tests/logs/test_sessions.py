@@ -28,6 +28,8 @@ from apps.logs.store import Writer
 from apps.logs.tail import stream_of
 from apps.logs.views import stream_session
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
@@ -71,7 +71,7 @@ async def events(request: HttpRequest, name: str) -> HttpResponseBase:
     return stream(_events(app, _search(request.GET), _after(request)), find)
 
 
-async def _events(app: App, search: Search, after: LineId) -> AsyncIterator[str]:
+async def _events(app: App, search: Search, after: LineId) -> AsyncGenerator[str]:
     folder = settings.INSTANCE.app_logs / str(app.id)
     wanted = tail.Request(follow=True, wanted=search.where, after=after)
     async for lines in tail.read(folder, settings.REDIS_URL, wanted):

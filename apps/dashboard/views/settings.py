@@ -31,7 +31,7 @@ def maintenance(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
 @require_POST
 def destroy_app(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """Only with the name typed out: there is no way back."""
-    frame = frame_of(actor, name, Right.MANAGE)
+    frame = frame_of(actor, name, Right.OWN)
     if request.POST.get("confirm", "").strip() != frame.app.name:
         problem = f"Nothing was destroyed: type {frame.app.name} to confirm it."
         return show(request, actor, "settings", 422, frame=frame, tab="settings", problem=problem)

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in and out, and accepting an invitation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.accounts.auth import client_address
-from apps.accounts.errors import TooMany, Unauthorized
+from apps.accounts.errors import Refused, TooMany, Unauthorized
 from apps.accounts.sessions import sign_in, sign_out, user_of
+from apps.accounts.users import find_user
+from apps.catalog import invitations
 from apps.dashboard.entry import go, public_page, show
 
 
@@ -26,6 +28,23 @@ def sign_out_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         sign_out(request.session)
     return go(request, "sign-in")
+
+
+@public_page
+def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Make an account with a password; whoever has one by now gives that password."""
+    client = client_address(request)
+    invitation = invitations.of_token(token, client=client)
+    known = {"invitation": invitation, "has_account": find_user(invitation.email) is not None}
+    if request.method != "POST":
+        return show(request, None, "invitation", **known)
+    password, name = request.POST.get("password", ""), request.POST.get("name", "")
+    try:
+        invitations.accept(token, password, client=client, name=name[:100])
+    except Refused as error:
+        return show(request, None, "invitation", error.status, problem=error.message, **known)
+    sign_in(request.session, invitation.email, password, client=client)
+    return HttpResponseRedirect(reverse("dashboard:apps"))
 
 
 def _try(request: HttpRequest) -> HttpResponse:

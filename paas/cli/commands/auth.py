@@ -1,16 +1,85 @@
-"""Who this command is, and the tokens (authorizations) of that user."""
+"""Who this command is: sign in and out, show it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+import socket
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
-from paas.cli.console import Progress, note, say, show_facts, show_json, show_table
+from paas.cli.client import Panel
+from paas.cli.console import Progress, ask, ask_secret, note, say, show_json
+from paas.cli.errors import ApiError, CliError
+from paas.cli.logins import Login, Logins
 from paas.cli.options import Json, new_group, panel
-from paas.cli.target import find_target
+from paas.cli.target import anonymous, find_target, panel_url
 
 commands = new_group()
+
+
+@commands.command("login")
+@commands.command("auth:login")
+def login(
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="The panel. Default: PAAS_URL, then this machine's."),
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option("--email", "-e", help="Your address; it is asked for otherwise.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Sign in with address and password; the token is kept for this panel, for 30 days.
+
+    Example: paas login https://paas.example.org
+    """
+    logins = Logins(os.environ)
+    target = anonymous(url or os.environ.get("PAAS_URL") or panel_url(os.environ, logins))
+    who = email or ask("Email")
+    body = {"email": who, "password": ask_secret("Password"), "description": _description()}
+    try:
+        made = Panel(target).post("auth", "login", body=body)
+    except ApiError as error:
+        raise CliError(error.message) from error  # without the hint to sign in
+    user = str(made["user"]["email"])
+    logins.keep(target.url, Login(made["access_token"]["token"], user, str(made["id"])))
+    if json:
+        return show_json({"url": target.url, "user": user})
+    note(f"Logged in as {user}")
+    if os.environ.get("PAAS_TOKEN"):
+        note("PAAS_TOKEN is set and counts before this. To use the login: unset PAAS_TOKEN")
+    return None
+
+
+def _description() -> str:
+    return f"paas login on {socket.gethostname()}"[:200]
+
+
+@commands.command("logout")
+@commands.command("auth:logout")
+def logout(json: Json = False) -> None:
+    """Revoke the token that `paas login` keeps, and forget it.
+
+    Example: paas logout
+    """
+    logins = Logins(os.environ)
+    url = (os.environ.get("PAAS_URL") or panel_url(os.environ, logins)).strip().rstrip("/")
+    held = logins.at(url)
+    if held is None:
+        raise CliError(f"Nobody is signed in at {url} by `paas login`.")
+    with Progress("Logging out"):
+        target = anonymous(url)
+        try:
+            client = Panel(replace(target, token=held.token))
+            client.delete("oauth", "authorizations", held.authorization)
+        except ApiError as error:
+            if error.status not in (401, 404):  # it had ended already
+                raise
+        logins.forget(url)
+    if json:
+        show_json({"url": url, "user": held.user})
 
 
 @commands.command("auth:whoami")
@@ -37,76 +106,3 @@ def token(json: Json = False) -> None:
         show_json({"token": found})
     else:
         print(found)
-
-
-@commands.command("authorizations")
-def list_authorizations(json: Json = False) -> None:
-    """List your tokens; the tokens themselves are not shown again.
-
-    Example: paas authorizations --json
-    """
-    found = panel().list("oauth", "authorizations")
-    if json:
-        return show_json(found)
-    if not found:
-        return note("You have no authorizations.")
-    return show_table([_row(one) for one in found])
-
-
-def _row(one: dict[str, Any]) -> list[object]:
-    return [one["description"] or "-", one["id"], ",".join(one["scope"]), _expiry(one)]
-
-
-def _expiry(one: dict[str, Any]) -> str:
-    seconds = one["access_token"].get("expires_in")
-    return "never expires" if seconds is None else f"expires in {seconds} s"
-
-
-@commands.command("authorizations:create")
-def create(
-    description: Annotated[
-        str, typer.Option("--description", "-d", help="What it is for.")
-    ] = "Long-lived user authorization",
-    scope: Annotated[
-        str, typer.Option("--scope", "-s", help="Comma-separated, such as read,write.")
-    ] = "global",
-    expires_in: Annotated[
-        int | None, typer.Option("--expires-in", "-e", min=1, help="Seconds; default: never.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Make a token; it is shown this once.
-
-    Example: paas authorizations:create -d ci -s write -e 3600
-    """
-    scopes = [part.strip() for part in scope.split(",") if part.strip()]
-    body = {"description": description, "scope": scopes, "expires_in": expires_in}
-    with Progress("Creating OAuth Authorization"):
-        made = panel().post("oauth", "authorizations", body=body)
-    if json:
-        return show_json(made)
-    return show_facts(
-        {
-            "ID": made["id"],
-            "Description": made["description"],
-            "Scope": ", ".join(made["scope"]),
-            "Token": made["access_token"]["token"],
-            "Expires": _expiry(made),
-        }
-    )
-
-
-@commands.command("authorizations:revoke")
-def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID", help="See: paas authorizations.")],
-    json: Json = False,
-) -> None:
-    """Make a token worthless at once.
-
-    Example: paas authorizations:revoke 4f6c1c2e-7e3b-4f3b-8a64-3f7f1a8f7a10
-    """
-    with Progress("Revoking OAuth Authorization") as progress:
-        gone = panel().delete("oauth", "authorizations", key)
-        progress.done(f"done, revoked authorization {gone['description'] or key}")
-    if json:
-        show_json(gone)
