@@ -77,9 +77,8 @@ def _releases(
     apps: Sequence[App],
 ) -> tuple[dict[uuid.UUID, Release], dict[uuid.UUID, Release]]:
     """By app: the current release, and the one that is on its way."""
-    wanted = Release.objects.filter(Q(current=True) | Q(state__in=UNFINISHED), app__in=apps)
-    # A plan is some kilobytes of JSON, and nothing here needs it.
-    rows = list(wanted.select_related("build", "user").defer("build__plan", "build__phases"))
+    wanted = Q(current=True) | Q(state__in=UNFINISHED)
+    rows = list(Release.objects.filter(wanted, app__in=apps))
     return (
         {row.app_id: row for row in rows if row.current},
         {row.app_id: row for row in rows if not row.is_final},
@@ -87,7 +86,7 @@ def _releases(
 
 
 def _active_builds(apps: Sequence[App]) -> Iterable[Build]:
-    return Build.objects.filter(app__in=apps, state__in=ACTIVE).defer("plan", "phases")
+    return Build.objects.filter(app__in=apps, state__in=ACTIVE).defer("plan", "phases")  # large
 
 
 def _state(
@@ -95,7 +94,7 @@ def _state(
 ) -> AppState:
     if deploying:
         return AppState.DEPLOYING
-    if release is None or release.build is None:
+    if release is None or release.build_id is None:
         return AppState.NEVER_DEPLOYED
     if app.maintenance:
         return AppState.MAINTENANCE

@@ -15,7 +15,7 @@ APP = "/dashboard/apps/hello"
 # buttons), releases, builds.
 QUERIES = {
     "/dashboard/": 6,
-    APP: 14,
+    APP: 16,
     APP + "/builds": 10,
     APP + "/builds/{build}": 9,
     APP + "/releases": 9,

@@ -226,8 +226,8 @@ def test_no_page_runs_what_it_shows_scrolls_sideways_or_shuts_anyone_out(world, 
         *("/dashboard/", "/dashboard/?q=nothing-like-it", "/dashboard/new", "/dashboard/no/page"),
         *(APP, f"{APP}/builds", f"{APP}/builds/{build}", f"{APP}/releases", f"{APP}/releases/1"),
         *(f"{APP}/releases/1/rollback", f"{APP}/config", f"{APP}/processes"),
-        *(f"{APP}/logs", f"{APP}/settings", "/dashboard/apps/empty-app", "/docs"),
-        "/dashboard/apps/empty-app/releases",
+        *(f"{APP}/logs", f"{APP}/access", f"{APP}/settings", "/dashboard/apps/empty-app"),
+        *("/dashboard/apps/empty-app/releases", "/docs", _invitation(world)),
     ]
     axe, wrong = Axe(), []
     for path in pages:
@@ -242,6 +242,12 @@ def test_no_page_runs_what_it_shows_scrolls_sideways_or_shuts_anyone_out(world, 
         wrong += axe.violations(page)
         admin.complaints.clear()
     assert wrong == []
+
+
+def _invitation(world: World) -> str:
+    """The path of the page that accepts one."""
+    shown = world.paas("access:add", "guest@example.org", "-a", "pages-app", "--json").stdout
+    return "/dashboard/" + json.loads(shown)["url"].partition("/dashboard/")[2]
 
 
 def test_signing_in_and_out(world, browser):
