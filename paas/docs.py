@@ -81,7 +81,8 @@ def _operation(document: Json, path: str, method: str, facts: Json) -> Operation
         ),
         body=_fields(document, body),
         answers=tuple(
-            (status, _answer(document, answer)) for status, answer in facts["responses"].items()
+            (str(status), _answer(document, answer))
+            for status, answer in facts["responses"].items()
         ),
     )
 

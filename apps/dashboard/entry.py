@@ -53,6 +53,20 @@ def page(view: Callable[..., HttpResponse]) -> View:
     return _answering(signed_in)
 
 
+def act(view: Callable[..., HttpResponse]) -> View:
+    """A change: as a page, but by POST alone."""
+
+    @wraps(view)
+    def by_post(request: HttpRequest, actor: Actor, **arguments: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, actor, **arguments)
+        heading = "There is nothing to see here"
+        text = "This address takes changes from the pages. Go back to where you came from."
+        return show(request, actor, "refusal", 405, heading=heading, text=text)
+
+    return page(by_post)
+
+
 def public_page(view: Callable[..., HttpResponse]) -> View:
     """A page for anybody: `view(request, ...)`.
 

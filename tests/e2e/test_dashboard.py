@@ -244,6 +244,16 @@ def test_no_page_runs_what_it_shows_scrolls_sideways_or_shuts_anyone_out(world, 
     assert wrong == []
 
 
+def test_static_files_may_be_kept_for_ever(world):
+    page = world.get("/dashboard/sign-in").body
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        answer = world.get(address)
+        assert answer.status == 200 and re.search(r"\.[0-9a-f]{12}\.", address), address
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert world.get("/static/../keys/secret_key").status == 404
+
+
 def _invitation(world: World) -> str:
     """The path of the page that accepts one."""
     shown = world.paas("access:add", "guest@example.org", "-a", "pages-app", "--json").stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_POST
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Actor, Right
@@ -13,7 +12,7 @@ from apps.accounts.users import find_user
 from apps.catalog import collaborators, invitations
 from apps.catalog.models import GRANTABLE
 from apps.catalog.queries import get_app
-from apps.dashboard.entry import go, page, show
+from apps.dashboard.entry import act, go, page, show
 from apps.dashboard.frame import frame_of
 
 
@@ -22,8 +21,7 @@ def show_access(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     return _show(request, actor, name)
 
 
-@page
-@require_POST
+@act
 def add(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """A user gets the right at once, an address without an account a link that is shown once."""
     app = get_app(actor, name, Right.MANAGE)
@@ -40,16 +38,14 @@ def add(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     return go(request, "access", name, notice=f"{user} may {right.word} {app.name} now.")
 
 
-@page
-@require_POST
+@act
 def change(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> HttpResponse:
     app = get_app(actor, name, Right.MANAGE)
     changed = collaborators.change_collaborator(actor, app, str(key), _right(request))
     return go(request, "access", name, notice=f"{changed.user} has another right now.")
 
 
-@page
-@require_POST
+@act
 def remove(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> HttpResponse:
     """Take a collaborator's rights, or leave oneself."""
     gone = collaborators.remove_collaborator(actor, get_app(actor, name), str(key))
@@ -58,8 +54,7 @@ def remove(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> Htt
     return go(request, "access", name, notice=f"{gone.user} has no access to {name} any more.")
 
 
-@page
-@require_POST
+@act
 def revoke(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> HttpResponse:
     get_app(actor, name, Right.MANAGE)
     gone = invitations.revoke(actor, key)

@@ -8,7 +8,6 @@ from asgiref.sync import sync_to_async
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Actor, Right
@@ -18,7 +17,7 @@ from apps.builds.paths import build_log
 from apps.builds.queries import get_build
 from apps.builds.streaming import follow
 from apps.catalog.queries import get_app
-from apps.dashboard.entry import actor_of_stream, go, is_refresh, page, show
+from apps.dashboard.entry import act, actor_of_stream, go, is_refresh, page, show
 from apps.dashboard.frame import frame_of
 from apps.dashboard.output import events_of, offset_of, output_of
 from apps.dashboard.streams import refused, stream
@@ -51,8 +50,7 @@ def show_build(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) ->
     )
 
 
-@page
-@require_POST
+@act
 def cancel(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> HttpResponse:
     build = get_build(get_app(actor, name, Right.DEPLOY), str(key))
     cancel_build(actor, build)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_POST
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Actor, Right, require_secrets
-from apps.dashboard.entry import go, page, show
+from apps.dashboard.entry import act, go, page, show
 from apps.dashboard.frame import Frame, frame_of
 from apps.dashboard.staged import NEW_ROWS, Staged, staged_in
 from apps.formation.change import check_config, set_config
@@ -35,8 +34,7 @@ def show_config(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     return _form(request, actor, frame, held, staged_in(request.POST))
 
 
-@page
-@require_POST
+@act
 def reveal(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """One value in clear. By POST: no cache, history or neighbour's page can ask for it."""
     frame, held = _open(actor, name)
@@ -44,8 +42,7 @@ def reveal(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     return _form(request, actor, frame, held, staged, revealed=request.POST.get("reveal", ""))
 
 
-@page
-@require_POST
+@act
 def review(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """What would change, before it does."""
     frame, held = _open(actor, name)
@@ -69,8 +66,7 @@ def review(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     )
 
 
-@page
-@require_POST
+@act
 def apply(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """All changes as one release."""
     frame, held = _open(actor, name)

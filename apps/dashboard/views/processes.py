@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_POST
 
 from apps.accounts.errors import NotFound, Refused
 from apps.accounts.policy import Actor, Right
 from apps.catalog.queries import get_app
-from apps.dashboard.entry import go, page, show
+from apps.dashboard.entry import act, go, page, show
 from apps.dashboard.frame import frame_of
 from apps.formation import dynos
 from apps.formation.restart import restart
@@ -22,8 +21,7 @@ def show_processes(request: HttpRequest, actor: Actor, name: str) -> HttpRespons
     return _show(request, actor, name)
 
 
-@page
-@require_POST
+@act
 def scale_type(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """One type at a time: what somebody else has set meanwhile elsewhere stays."""
     app = get_app(actor, name, Right.OPERATE)
@@ -37,8 +35,7 @@ def scale_type(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     return go(request, "processes", name, notice=f"Scaled {update.type} to {update.quantity}.")
 
 
-@page
-@require_POST
+@act
 def restart_some(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """All, a type, or one process."""
     which = request.POST.get("which") or None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_POST
 
 from apps.accounts.policy import Actor, Right
 from apps.catalog.queries import get_app
-from apps.dashboard.entry import go, page, show
+from apps.dashboard.entry import act, go, page, show
 from apps.dashboard.frame import frame_of
 from apps.formation.destroy import destroy
 from apps.formation.maintenance import set_maintenance
@@ -19,16 +18,14 @@ def show_settings(request: HttpRequest, actor: Actor, name: str) -> HttpResponse
     return show(request, actor, "settings", frame=frame, tab="settings")
 
 
-@page
-@require_POST
+@act
 def maintenance(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     on = request.POST.get("on") == "1"
     set_maintenance(actor, get_app(actor, name, Right.OPERATE), on)
     return go(request, "settings", name, notice=f"Maintenance mode is {'on' if on else 'off'}.")
 
 
-@page
-@require_POST
+@act
 def destroy_app(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     """Only with the name typed out: there is no way back."""
     frame = frame_of(actor, name, Right.OWN)
