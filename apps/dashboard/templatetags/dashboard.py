@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -11,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.activity.models import Activity
+from apps.builds.models import Build
 from apps.dashboard.sentences import sentence_of
 
 register = template.Library()
@@ -72,10 +72,16 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
-def took(row: Any) -> str:
+def took(build: Build) -> str:
     """How long a build took, or has taken so far."""
-    end = row.finished_at or timezone.now()
-    return seconds((end - row.created_at).total_seconds())
+    end = build.finished_at or timezone.now()
+    return seconds((end - build.created_at).total_seconds())
+
+
+@register.filter
+def has_commands(build: Build) -> bool:
+    """Whether the plan says more than what the builder does by itself."""
+    return any(phase.get("commands") for phase in (build.plan or {}).get("phases", ()))
 
 
 @register.filter
