@@ -89,7 +89,8 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = INSTANCE.run / "static"  # collected at every start, under names that hold a hash
+# Collected at every start, under names that hold a hash.
+STATIC_ROOT: Path | None = INSTANCE.run / "static"
 STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }

@@ -39,9 +39,9 @@ def staged_in(form: QueryDict) -> Staged:
     An empty value of a var that exists means that it stays.
     """
     values = {
-        key.removeprefix(_SET): _lines(form[key])
+        key.removeprefix(_SET): _lines(form.get(key, ""))
         for key in form
-        if key.startswith(_SET) and form[key]
+        if key.startswith(_SET) and form.get(key)
     }
     removed = {key.removeprefix(_UNSET) for key in form if key.startswith(_UNSET)}
     names, new = form.getlist("new-name"), form.getlist("new-value")

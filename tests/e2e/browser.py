@@ -114,6 +114,7 @@ class Axe(AxeBase):
         ]
 
 
-def is_too_wide(page: Page) -> bool:
-    """Whether the page scrolls sideways."""
+def is_too_wide(page: Page, width: int) -> bool:
+    """Whether the page scrolls sideways in a window of `width` pixels."""
+    page.set_viewport_size({"width": width, "height": 900})
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))

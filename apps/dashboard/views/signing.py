@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -35,7 +37,10 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Make an account with a password; whoever has one by now gives that password."""
     client = client_address(request)
     invitation = invitations.of_token(token, client=client)
-    known = {"invitation": invitation, "has_account": find_user(invitation.email) is not None}
+    known: dict[str, Any] = {
+        "invitation": invitation,
+        "has_account": find_user(invitation.email) is not None,
+    }
     if request.method != "POST":
         return show(request, None, "invitation", **known)
     password, name = request.POST.get("password", ""), request.POST.get("name", "")
@@ -52,8 +57,8 @@ def _try(request: HttpRequest) -> HttpResponse:
     try:
         sign_in(request.session, email, password, client=client_address(request))
     except (Unauthorized, TooMany) as error:
-        known = {"email": email, "next": _next(request), "problem": error.message}
-        return show(request, None, "sign_in", error.status, **known)
+        known = {"email": email, "next": _next(request)}
+        return show(request, None, "sign_in", error.status, problem=error.message, **known)
     return HttpResponseRedirect(_next(request))
 
 
