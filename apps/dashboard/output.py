@@ -61,7 +61,7 @@ async def events_of(growing: AsyncGenerator[tuple[str, int]]) -> AsyncGenerator[
 
 def offset_of(request: HttpRequest) -> int:
     """Where the reader stands: what it got last, or what the page had already."""
-    text = request.headers.get("Last-Event-ID") or request.GET.get("offset", "")
+    text = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 

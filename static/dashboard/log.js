@@ -15,6 +15,8 @@ class Log {
     this.scrollToEnd();
     element.addEventListener("scroll", () => this.noteScroll());
     this.pauseButton?.addEventListener("click", () => this.setPaused(!this.paused));
+    // A browser opens six connections to a host, so a log that nobody looks at gives its own back.
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.connect()));
     this.connect();
   }
 
@@ -23,15 +25,28 @@ class Log {
   }
 
   connect() {
-    const source = new EventSource(this.element.dataset.events);
+    if (this.ended || this.source) return;
+    const address = new URL(this.element.dataset.events, location.href);
+    if (this.last) address.searchParams.set("after", this.last);
+    const source = new EventSource(address);
     source.onopen = () => this.say("live");
-    source.onmessage = (event) => this.receive(JSON.parse(event.data));
+    source.onmessage = (event) => {
+      this.last = event.lastEventId;
+      this.receive(JSON.parse(event.data));
+    };
     source.onerror = () => this.say(source.readyState === EventSource.CLOSED ? "ended" : "connecting…");
-    source.addEventListener("end", () => this.end(source));
+    source.addEventListener("end", () => this.end());
+    this.source = source;
   }
 
-  end(source) {
-    source.close();
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  end() {
+    this.ended = true;
+    this.close();
     this.say("ended");
     document.body.dispatchEvent(new Event("refresh"));
   }

@@ -251,7 +251,7 @@ def test_a_builds_stream_goes_on_where_the_page_ended(alices, build):
     offset = log.read_from(0)[1]
     log.write("<b>two</b>")
     Build.objects.filter(pk=build.pk).update(state=BuildState.SUCCEEDED)
-    answer = alices.get(f"{APP}/builds/{build.id}/events?offset={offset}")
+    answer = alices.get(f"{APP}/builds/{build.id}/events?after={offset}")
     body = _streamed(answer)
     assert '[["plain", "<b>two</b>"]]' in body and "one" not in body
     assert body.endswith("event: end\ndata:\n\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,18 @@ APP = "/dashboard/apps/pages-app"
 PROCFILE = """\
 release: for step in one two three; do echo "release step $step"; sleep 1; done
 web: python3 hello.py
-shout: while true; do echo '{payload}'; sleep 1; done
+shout: n=0; while true; do n=$((n+1)); echo $n '{payload}'; sleep 1; done
 """
 COUNT_GROWTH = """
 window.growth = 0;
 new MutationObserver(() => { window.growth += 1; })
   .observe(document.querySelector(".log"), {childList: true});
 """
+GREW = "count => document.querySelectorAll('.log > div').length > count"
+LOOK_AWAY = """hidden => {
+  Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 WIDTHS = (390, 768, 1280)
 NEIGHBOUR = """\
 <!doctype html><title>neighbour</title>
@@ -173,14 +179,21 @@ def test_logs_are_live_filtered_and_can_be_paused(world, live, admin):
     log = page.get_by_role("log")
     expect(page.locator("[data-log-state]")).to_have_text("live")
     before = log.locator("div").count()
-    page.wait_for_function("n => document.querySelectorAll('.log > div').length > n", arg=before)
+    page.wait_for_function(GREW, arg=before)
     assert all("shout.1" in line for line in log.locator("div").all_inner_texts())
     page.get_by_role("button", name="Pause").click()
     paused = log.locator("div").count()
     expect(page.locator("[data-log-state]")).to_contain_text("new")
     assert log.locator("div").count() == paused
     page.get_by_role("button", name="Go on").click()
-    page.wait_for_function("n => document.querySelectorAll('.log > div').length > n", arg=paused)
+    page.wait_for_function(GREW, arg=paused)
+    page.evaluate(LOOK_AWAY, True)
+    time.sleep(2)
+    page.evaluate(LOOK_AWAY, False)
+    page.wait_for_function(GREW, arg=log.locator("div").count())
+    lines = " ".join(log.locator("div").all_inner_texts())
+    counted = [int(number) for number in re.findall(r"] (\d+) <script>", lines)]
+    assert counted == list(range(counted[0], counted[-1] + 1)), "a line is missing, or there twice"
     page = admin.go(f"{APP}/logs?process=router")
     world.get("/marked-path", app="pages-app")
     expect(page.get_by_role("log")).to_contain_text("/marked-path")
