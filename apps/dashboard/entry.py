@@ -135,7 +135,7 @@ def token_missing(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 _NOTHING = "There is no such page, or it is not for you. The list has all apps you may see."
 _HEADINGS = {
-    401: "Sign in first",
+    401: "This does not let you in",
     403: "You may not do that",
     404: "There is nothing here",
     409: "Somebody else is at it",
