@@ -14,6 +14,8 @@ from apps.accounts.models import SCOPES, Authorization, User, hash_token, new_to
 from apps.accounts.policy import Actor, require_global
 from apps.activity.record import record
 
+LONGEST_LIFE = 100 * 365 * 24 * 3600  # seconds
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -36,13 +38,16 @@ def issue(
         expires_in: seconds until it ends; None for never.
 
     Raises:
-        Refused: an unknown scope, or a life that is not positive.
+        Refused: an unknown scope, or a life that is none.
     """
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise Refused(f"Unknown scope {', '.join(unknown) or '(none)'}. Use {', '.join(SCOPES)}.")
-    if expires_in is not None and expires_in <= 0:
-        raise Refused("expires_in is the token's life in seconds and must be positive.")
+    if expires_in is not None and not 0 < expires_in <= LONGEST_LIFE:
+        raise Refused(
+            f"expires_in is the token's life in seconds, 1 to {LONGEST_LIFE}; without it the "
+            "token lives until it is revoked."
+        )
     token = new_token()
     authorization = Authorization.objects.create(
         user=user,

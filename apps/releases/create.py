@@ -82,6 +82,6 @@ def _insert(app: App, user: User | None, contents: Contents) -> Release:
         version=newest + 1,
         build=contents.build,
         config=Config.objects.create(app=app, sealed=seal(contents.variables)),
-        user=user,
+        user=User.objects.filter(pk=user.pk).first() if user else None,  # removed meanwhile?
         description=contents.description,
     )

@@ -96,8 +96,12 @@ def _refusal(error: CliError) -> str:
 class Transport(Protocol):
     """A way to the repositories: git over HTTP, git over SSH."""
 
-    def attempt(self, service: str, app: str, token: str) -> tuple[str, str]:
-        """Fetch ("git fetch") or push ("git push") as the bearer of `token`.
+    def attempt(self, service: str, app: str, role: str, token: str) -> tuple[str, str]:
+        """Fetch ("git fetch") or push ("git push").
+
+        Args:
+            role: who comes; a transport that knows people by keys looks theirs up by it.
+            token: what they bring, "" if anonymous.
 
         Returns:
             The answer ("ok", "401", "403", "404"), and what was said with it.
@@ -112,7 +116,7 @@ class OverHttp:
         for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
             self._git(command).check_returncode()
 
-    def attempt(self, service: str, app: str, token: str) -> tuple[str, str]:
+    def attempt(self, service: str, app: str, role: str, token: str) -> tuple[str, str]:
         login = f"x:{token}@" if token else ""
         url = f"http://{login}127.0.0.1:{self._port}/{app}.git"
         # No deploy branch: what is pushed is stored, and nothing is built.

@@ -70,7 +70,7 @@ def check_git(scene: Scene, row: Row, transport: Transport) -> None:
     """One row over one transport; for another, add its table and a test of three lines."""
 
     def attempt(role: str, token: str) -> tuple[str, str]:
-        return transport.attempt(row.what, scene.app.name, token)
+        return transport.attempt(row.what, scene.app.name, role, token)
 
     check(scene, row, attempt)
 

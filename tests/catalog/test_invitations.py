@@ -1,14 +1,18 @@
 """Invitations: single use, hashed, bound to an address, expiring, seen by managers alone."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.errors import Refused
 from apps.accounts.limits import FAILURES
 from apps.accounts.models import User
 from apps.accounts.policy import Right
+from apps.catalog import invitations
 from apps.catalog.models import Collaborator, Invitation
 
 pytestmark = pytest.mark.usefixtures("memory_cache")
@@ -160,3 +164,27 @@ def test_only_admins_invite_to_the_instance(api, alice, admin):
 
 def test_no_invitation_for_who_has_an_account(api, admin, bob):
     assert api(admin)("POST", "/invitations", {"email": bob.email})[0] == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_accept_at_once_make_one_account(invite):
+    made, results, start = invite(), [], threading.Barrier(4)
+
+    def take(number: int) -> None:
+        start.wait()
+        try:
+            invitations.accept(made["token"], f"{PASSWORD} {number}", client=f"10.0.0.{number}")
+            results.append(number)
+        except Refused:
+            pass
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (first,) = results
+    assert User.objects.get(email=NEW).check_password(f"{PASSWORD} {first}")
+    assert not Invitation.objects.exists()

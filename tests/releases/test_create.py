@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, connections
 
 from apps.accounts.errors import Conflict, Unavailable
+from apps.accounts.models import User
 from apps.releases import vault
 from apps.releases.create import Contents, create_release, newest_good, variables_of
 from apps.releases.models import Release, ReleaseState
@@ -87,3 +88,11 @@ def test_two_writers_at_once_lose_nothing(hello, alice):
         thread.join()
     assert sorted(made) == [1, 2, 3, 4, 5, 6]
     assert set(variables_of(newest_good(hello))) == {f"V{n}" for n in range(6)}
+
+
+def test_a_release_outlives_whoever_is_removed_before_it_is_made(hello, bob):
+    bob_as_it_was = User.objects.get(pk=bob.pk)
+    bob.delete()
+    release = create_release(hello, bob_as_it_was, lambda newest: Contents(None, {}, "x"), wait=0)
+    release.refresh_from_db()
+    assert release.user is None
