@@ -21,7 +21,8 @@ _NAMESPACE = uuid.UUID("6a3c1f0e-8a3e-4f0b-9d5e-2f2a6f3b9b11")
 def of(app: App) -> list[dict[str, Any]]:
     """What runs, and what should run but is not there, as `down`."""
     observed = get_runtime().observe(str(app.id))
-    ids = dict(releases_of(app).values_list("version", "id"))
+    versions = {status.release for status in observed}
+    ids = dict(releases_of(app).filter(version__in=versions).values_list("version", "id"))
     shown = [_show(app, status, ids) for status in observed]
     return sorted([*shown, *_missing(app, observed)], key=_order)
 
