@@ -22,7 +22,7 @@ QUERIES = {
     APP + "/releases/1": 9,
     APP + "/releases/1/rollback": 9,
     APP + "/config": 8,
-    APP + "/processes": 13,
+    APP + "/processes": 14,
     APP + "/logs": 9,
     APP + "/settings": 7,
 }
