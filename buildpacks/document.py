@@ -44,6 +44,11 @@ class Table:
         value = self._get(key, (str,), "a text")
         return None if value is None else self._without_nul(key, value)
 
+    def mapping(self, key: str) -> dict[str, str]:
+        """The object of texts at `key`; empty when there is none."""
+        table = self.table(key)
+        return {name: table.text(name) or "" for name in table} if table is not None else {}
+
     def flag(self, key: str) -> bool | None:
         return self._get(key, (bool,), "true or false")
 

@@ -94,6 +94,11 @@ def merge(plan: Plan, overrides: Overrides) -> Plan:
     for name, lists in overrides.phases.items():
         before = phases.get(name) or Phase(name, depends_on=_FOLLOWS.get(name, ()))
         phases[name] = _merged(before, lists)
+    fetch = phases.get("fetch")
+    if "rebuild" in phases and fetch is not None and not fetch.results:  # it goes on from the tree
+        phases["rebuild"] = replace(phases["rebuild"], files=(), results=())
+    if overrides.variables:  # they may make any program run code of theirs
+        phases = {name: replace(phase, inert=False) for name, phase in phases.items()}
     plan = replace(
         plan,
         phases=_sorted(phases, overrides.file),
@@ -129,23 +134,34 @@ def _merged(before: Phase, lists: Lists) -> Phase:
         network=before.network or (own and before.name in _ONLINE),
         # the user's own commands may read anything of the tree
         files=() if own else before.files,
+        results=() if own else before.results,
     )
 
 
 def _without_default_install(plan: Plan, overrides: Overrides) -> Plan:
     """Install commands without a hole replace the installation of the dependencies."""
     commands = overrides.phases.get("install", {}).get("commands")
-    if plan.python is None or commands is None or not _HOLES.isdisjoint(commands):
+    if commands is None or not _HOLES.isdisjoint(commands):
         return plan
     note = f"Dependencies are installed by the commands of {overrides.file} alone"
-    python = replace(plan.python, manager="none", files=(), extra=(), project=False, package=False)
-    phases = tuple(
-        replace(phase, hint=_OWN_INSTALL.format(file=overrides.file))
-        if phase.name == "install"
-        else phase
-        for phase in plan.phases
+    python = plan.python
+    if python is not None:
+        python = replace(python, manager="none", files=(), extra=(), project=False, package=False)
+    return replace(
+        plan,
+        python=python,
+        phases=tuple(_without_layer(phase, overrides.file) for phase in plan.phases),
+        notes=(*plan.notes, note) if plan.providers else plan.notes,
     )
-    return replace(plan, python=python, phases=phases, notes=(*plan.notes, note))
+
+
+def _without_layer(phase: Phase, file: str) -> Phase:
+    """`phase` in a plan whose `install` is the user's own: what it would have gone on from goes."""
+    if phase.name == "install":
+        return replace(phase, hint=_OWN_INSTALL.format(file=file))
+    if phase.name in {"fetch", "rebuild"} and phase.results:
+        return replace(phase, commands=())
+    return phase
 
 
 def _sorted(phases: Mapping[str, Phase], file: str) -> tuple[Phase, ...]:

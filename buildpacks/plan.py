@@ -37,9 +37,12 @@ _T = TypeVar("_T")
 class Pin:
     """A language version the source asks for.
 
-    `tool` is "python" (later "node", "go", ...); `spec` is what was asked, as
-    a PEP 440 specifier ("==3.11.*", ">=3.12,<4") or an exact "3.11.4"; an
-    empty `spec` means the newest one here. `source` names where it was asked.
+    `tool` is "python", "node", "go", "ruby", "php", or a package manager
+    ("pnpm", "yarn"). `spec` is what was asked: for Python a PEP 440 specifier
+    ("==3.11.*", ">=3.12,<4") or an exact "3.11.4", for the others a range of
+    `buildpacks.ranges`, for a manager also "9.15.4+sha512.<hex>"
+    (`packageManager`). An empty `spec` means the newest one here. `source`
+    names where it was asked.
     """
 
     tool: str
@@ -64,6 +67,11 @@ class Phase:
         files: what the phase reads, relative to the root: its result may be
             shared by everyone with the same contents of these files; empty
             means the whole tree, unshared.
+        results: what a phase with `files` makes: folders relative to the
+            root, which are put into the tree, or below /deps, which are
+            shown there.
+        inert: whether it runs no code of the tree or of packages, so that
+            its result may serve other apps.
         hint: what the user should do when a command of this phase fails.
     """
 
@@ -77,6 +85,8 @@ class Phase:
     cache_directories: tuple[str, ...] = ()
     network: bool = False
     files: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    inert: bool = False
     hint: str = ""
 
 
@@ -170,9 +180,10 @@ class Manifest:
 class Plan:
     """Everything a builder needs.
 
-    `providers` are the languages found ("python", "static", "procfile"), the
-    first one leading. `processes` are all process types with their commands,
-    `release` among them. `variables` is the environment of build and run.
+    `providers` are the languages found ("python", "node", "go", "ruby", "php",
+    "static", "procfile"), the first one leading. `processes` are all process
+    types with their commands, `release` among them. `variables` is the environment
+    of build and run.
     `notes` are steps to show (` -----> ` lines), `warnings` what to show as
     ` !     ` lines. `static_root` is the folder a file server serves as
     `web`, relative to the root.

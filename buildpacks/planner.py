@@ -10,26 +10,22 @@ from buildpacks.errors import PlanError, shown
 from buildpacks.nixpacks import Overrides, fill, merge, read_overrides
 from buildpacks.plan import Manifest, Plan
 from buildpacks.procfile import PROCFILE, misspelling, read_procfile
-from buildpacks.python import is_python, plan_python
+from buildpacks.providers import BY_NAME, Wish, detected, join
 from buildpacks.static import STATICFILE, is_static, plan_static
 from buildpacks.tree import SourceTree
 
-_NIXPACKS_NAMES = {"python": "python", "staticfile": "static", "static": "static"}
-# a file that shows another language → what it is called
+_STATIC_NAMES = {"staticfile": "static", "static": "static"}
+# a file that shows a language that is not built here → what it is called
 _OTHERS = {
-    "package.json": "Node.js",
     "deno.json": "Deno",
-    "go.mod": "Go",
-    "Gemfile": "Ruby",
     "Cargo.toml": "Rust",
-    "composer.json": "PHP",
-    "index.php": "PHP",
     "pom.xml": "Java",
     "build.gradle": "Java",
     "mix.exs": "Elixir",
     "Dockerfile": "Docker",
 }
 _SUPPORTED = (
+    "Go (go.mod, main.go), PHP (composer.json, index.php), Ruby (Gemfile), Node.js (package.json), "
     "Python (requirements.txt, pyproject.toml, uv.lock, poetry.lock, pdm.lock, Pipfile), "
     "static sites (index.html, public/, dist/ or a Staticfile), "
     "and any tree with a Procfile or a nixpacks.toml"
@@ -61,35 +57,41 @@ def plan(tree: SourceTree) -> Plan:
     return replace(
         planned,
         manifest=manifest,
-        warnings=(*planned.warnings, *warnings, *_process_warnings(tree, planned)),
+        warnings=(
+            *planned.warnings,
+            *warnings,
+            *_process_warnings(tree, planned),
+            *_language_warnings(tree, providers, overrides),
+        ),
     )
 
 
 def _providers(
     tree: SourceTree, procfile: _Processes | None, overrides: Overrides
 ) -> tuple[str, ...]:
-    detected = _detected(tree, procfile)
+    found = _detected(tree, procfile)
     if overrides.providers is None:
-        return detected
-    names = fill(detected, overrides.providers)
+        return found
+    names = fill(found, overrides.providers)
     return tuple(dict.fromkeys(_provider(name, overrides.file) for name in names))
 
 
 def _detected(tree: SourceTree, procfile: _Processes | None) -> tuple[str, ...]:
     """Nixpacks' order; a Procfile with a web process needs no file server."""
-    if is_python(tree):
-        return ("python",)
+    languages = detected(tree)
+    if languages:
+        return (languages[0].name,)
     if tree.is_file(STATICFILE) or ("web" not in (procfile or {}) and is_static(tree)):
         return ("static",)
     return ("procfile",) if procfile else ()
 
 
 def _provider(name: str, file: str) -> str:
-    if name in {"procfile", *_NIXPACKS_NAMES}:
-        return _NIXPACKS_NAMES.get(name, name)
+    if name in {"procfile", *BY_NAME, *_STATIC_NAMES}:
+        return _STATIC_NAMES.get(name, name)
     raise PlanError(
         f'There is no provider "{shown(name)}"',
-        why="The providers are python and staticfile.",
+        why=f"The providers are {', '.join(BY_NAME)} and staticfile.",
         fix=f"Correct providers in {file}, or write the phases and start.cmd there yourself.",
         file=file,
     )
@@ -102,18 +104,27 @@ def _provided(
     overrides: Overrides,
     manifest: Manifest,
 ) -> Plan:
-    """The plan of the leading provider."""
+    """The plan of the providers, the first one leading."""
     variables = {**_build_variables(manifest), **overrides.variables}
-    if "python" in providers[:1]:
-        default_web = not procfile and overrides.start is None
-        return plan_python(tree, variables, default_web=default_web)
-    if "static" in providers[:1]:
-        return plan_static(tree, variables)
+    start = not procfile and overrides.start is None
+    made = [
+        _by_provider(tree, name, Wish(variables, procfile or {}, start and name == providers[0]))
+        for name in providers
+        if name != "procfile"
+    ]
+    if made:
+        return join(made)
     if procfile:
         return Plan(providers=("procfile",), name="Procfile", warnings=_other_language(tree))
     if overrides.phases or overrides.start is not None:
         return Plan(providers=(), name=overrides.file)
     raise _unrecognised(tree)
+
+
+def _by_provider(tree: SourceTree, name: str, wish: Wish) -> Plan:
+    if name == "static":
+        return plan_static(tree, wish.variables)
+    return BY_NAME[name].plan(tree, wish)
 
 
 def _build_variables(manifest: Manifest) -> dict[str, str]:
@@ -143,6 +154,20 @@ def _process_warnings(tree: SourceTree, plan: Plan) -> tuple[str, ...]:
             "into a file called Procfile."
         )
     return tuple(warnings)
+
+
+def _language_warnings(
+    tree: SourceTree, providers: tuple[str, ...], overrides: Overrides
+) -> tuple[str, ...]:
+    """Of a tree in several languages one is built, unless nixpacks.toml names more."""
+    others = [one for one in detected(tree) if one.name not in providers]
+    if overrides.providers is not None or not providers or not others:
+        return ()
+    listed = ", ".join(f'"{name}"' for name in (*providers, *(one.name for one in others)))
+    return (
+        f"This looks like {' and '.join(one.shown for one in others)} too, which is not built. "
+        f"To build both, write into nixpacks.toml: providers = [{listed}] (the first one leads).",
+    )
 
 
 def _other_language(tree: SourceTree) -> tuple[str, ...]:

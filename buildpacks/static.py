@@ -7,21 +7,17 @@ else the first of public, dist, index and the top that has an index.html
 
 from __future__ import annotations
 
-import posixpath
 import re
 import shlex
 from collections.abc import Mapping
 
-from buildpacks.errors import PlanError, shown
+from buildpacks import caddy
+from buildpacks.errors import shown
 from buildpacks.plan import Phase, Plan
 from buildpacks.tree import SourceTree
 
 STATICFILE = "Staticfile"
 _FOLDERS = ("public", "dist", "index")
-# "hidden" is decided here and not by the server: `caddy file-server` has no flag for it
-_REMOVE_HIDDEN = (
-    "find {root} -mindepth 1 -name '.*' ! -name .well-known -prune -exec rm -rf -- '{{}}' +"
-)
 _KEY = re.compile(r"(?P<key>[\w-]+)\s*:\s*(?P<value>.*)")
 
 
@@ -45,11 +41,10 @@ def plan_static(tree: SourceTree, variables: Mapping[str, str]) -> Plan:
     """
     root, warnings = _root(tree, variables)
     folder = root if root == "." else f"./{root}"
-    quoted = shlex.quote(folder)
     served = shlex.quote(folder.replace("{", "\\{"))  # a brace begins a placeholder of Caddy's
     hidden = Phase(
         "clean",
-        commands=(_REMOVE_HIDDEN.format(root=quoted),),
+        commands=(caddy.remove_hidden(folder),),
         depends_on=("build",),
         hint=f"The folder to serve, {shown(root)}, must be there when the build is done.",
     )
@@ -59,7 +54,7 @@ def plan_static(tree: SourceTree, variables: Mapping[str, str]) -> Plan:
         phases=(hidden,),
         processes={"web": f"caddy file-server --listen :$PORT --root {served}"},
         processes_from="static site",
-        variables={"XDG_DATA_HOME": "/tmp"},  # noqa: S108 - Caddy's own data; it may not be served
+        variables={"XDG_DATA_HOME": caddy.VARIABLES["XDG_DATA_HOME"]},
         static_root=root,
         notes=(f"Serving {'the top folder' if root == '.' else shown(root)}",),
         warnings=warnings,
@@ -71,7 +66,7 @@ def _root(tree: SourceTree, variables: Mapping[str, str]) -> tuple[str, tuple[st
     if "NIXPACKS_STATICFILE_ROOT" in variables:
         asked = (variables["NIXPACKS_STATICFILE_ROOT"], "NIXPACKS_STATICFILE_ROOT")
     if asked is not None:
-        return _checked(asked[0], asked[1]), warnings
+        return caddy.checked_root(asked[0], asked[1]), warnings
     for folder in _FOLDERS:
         if tree.is_file(f"{folder}/index.html"):
             return folder, warnings
@@ -92,16 +87,3 @@ def _staticfile(tree: SourceTree) -> tuple[tuple[str, str] | None, tuple[str, ..
         else:
             ignored.append(f"{shown(match['key'])} in {STATICFILE} is ignored: only root is known")
     return root, tuple(ignored)
-
-
-def _checked(root: str, file: str) -> str:
-    """`root` in its shortest form; the folder itself may be made by the build."""
-    path = posixpath.normpath(root or ".")
-    if posixpath.isabs(path) or path.split("/")[0] == ".." or not path.isprintable():
-        raise PlanError(
-            f'the root "{shown(root)}" is not a folder of the repository',
-            why="Only files of the repository can be served.",
-            fix="Give a path relative to the top of the repository, for example `root: public`.",
-            file=file,
-        )
-    return path

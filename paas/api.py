@@ -45,7 +45,7 @@ api = Api(
     version="3",
     description="Shaped after Heroku's Platform API v3.",
     auth=token_auth,
-    docs_url="/docs",
+    docs_url=None,  # ninja's page loads scripts from elsewhere; paas/docs.py has ours
     openapi_url="/openapi.json",
 )
 for router in (

@@ -24,6 +24,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
+    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "apps.activity",
     "apps.accounts",
@@ -33,9 +34,11 @@ INSTALLED_APPS = [
     "apps.builds",
     "apps.releases",
     "apps.formation",
+    "apps.dashboard",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "paas.static.StaticFiles",
     "paas.middleware.ApiManners",
     "django.middleware.http.ConditionalGetMiddleware",
 ]
@@ -46,6 +49,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": False,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
     }
 ]
 
@@ -86,6 +90,25 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Collected at every start, under names that hold a hash.
+STATIC_ROOT: Path | None = INSTANCE.run / "static"
+STORAGES = {
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# The pages' sessions; the API takes no cookies. Browsers send cookies to every port of a host,
+# so the name tells the instances of one machine apart. Apps are same-site neighbours, from
+# which SameSite protects nothing: `apps/dashboard/guard.py` does. Lax, so that a link in a mail
+# does not end at the sign-in page.
+_HTTPS = INSTANCE.origin.startswith("https:")
+SESSION_COOKIE_NAME = "__Host-paas-session" if _HTTPS else f"paas-session-{INSTANCE.port}"
+SESSION_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+CSRF_USE_SESSIONS = True  # a neighbour can plant a cookie, but not a token in our session
+CSRF_FAILURE_VIEW = "apps.dashboard.entry.token_missing"
 
 API_CALLS_PER_HOUR = int(os.environ.get("PAAS_API_CALLS_PER_HOUR") or 4500)  # Heroku's, per user
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -53,10 +53,17 @@ may_view_async: Callable[[Reader, uuid.UUID], Awaitable[bool]] = sync_to_async(
 )
 
 
-async def while_permitted(
+def while_permitted(
     stream: AsyncGenerator[_Item], reader: Reader, app_id: uuid.UUID
 ) -> AsyncGenerator[_Item]:
     """The items of `stream`, until it ends or `reader` may no longer see the app."""
+    return while_true(stream, lambda: may_view_async(reader, app_id))
+
+
+async def while_true(
+    stream: AsyncGenerator[_Item], permitted: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[_Item]:
+    """The items of `stream`, until it ends or `permitted` says no; it is asked now and then."""
     clock = asyncio.get_running_loop().time
     due = clock() + RECHECK_SECONDS
     coming: asyncio.Future[_Item | object] | None = None
@@ -66,7 +73,7 @@ async def while_permitted(
                 coming = coming or asyncio.ensure_future(_next(stream))
                 await asyncio.wait({coming}, timeout=max(0.0, due - clock()))
                 if clock() >= due:
-                    if not await may_view_async(reader, app_id):
+                    if not await permitted():
                         return
                     due = clock() + RECHECK_SECONDS
                 if coming.done():

@@ -39,7 +39,7 @@ def set_config(actor: Actor, app: App, changes: Mapping[str, str | None]) -> Rel
     """
     require(actor, Right.OPERATE, app)
     require_secrets(actor, write=True)
-    _check(changes)
+    check_config(changes)
     try:
         release = create_release(app, actor.user, lambda newest: _changed(newest, changes))
     except _Unchanged:
@@ -48,6 +48,22 @@ def set_config(actor: Actor, app: App, changes: Mapping[str, str | None]) -> Rel
     faults.point("config.created")
     enqueue("release", release.id)
     return release
+
+
+def check_config(changes: Mapping[str, str | None]) -> None:
+    """
+    Raises:
+        Refused: a bad name or value, or none at all.
+    """
+    if not changes:
+        raise Refused("Name at least one config var: KEY=VALUE.")
+    for name, value in changes.items():
+        if not CONFIG_NAME.matches(name):
+            raise Refused(f"{name!r} is no name for a config var. {CONFIG_NAME.rule}")
+        if value is not None and "\0" in value:
+            raise Refused(f"The value of {name} holds a NUL character, which no environment can.")
+        if name == "PORT":
+            raise Refused("PORT is set by the platform for each process; it cannot be configured.")
 
 
 def roll_back(actor: Actor, app: App, target: Release) -> Release:
@@ -110,18 +126,6 @@ def _describe(changes: Mapping[str, str | None]) -> str:
     }
     parts = [f"{verb} {', '.join(listed)}" for verb, listed in names.items() if listed]
     return (" and ".join(parts) + " config vars")[:300]
-
-
-def _check(changes: Mapping[str, str | None]) -> None:
-    if not changes:
-        raise Refused("Name at least one config var: KEY=VALUE.")
-    for name, value in changes.items():
-        if not CONFIG_NAME.matches(name):
-            raise Refused(f"{name!r} is no name for a config var. {CONFIG_NAME.rule}")
-        if value is not None and "\0" in value:
-            raise Refused(f"The value of {name} holds a NUL character, which no environment can.")
-        if name == "PORT":
-            raise Refused("PORT is set by the platform for each process; it cannot be configured.")
 
 
 def _why_not(target: Release) -> str:

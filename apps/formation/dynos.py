@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.accounts.errors import NotFound
 from apps.catalog.models import App
+from apps.formation.models import Helm
 from apps.formation.run import Started
 from apps.formation.runtime import get_runtime
 from apps.formation.scale import formation_of
@@ -20,7 +21,8 @@ _NAMESPACE = uuid.UUID("6a3c1f0e-8a3e-4f0b-9d5e-2f2a6f3b9b11")
 def of(app: App) -> list[dict[str, Any]]:
     """What runs, and what should run but is not there, as `down`."""
     observed = get_runtime().observe(str(app.id))
-    ids = dict(releases_of(app).values_list("version", "id"))
+    versions = {status.release for status in observed}
+    ids = dict(releases_of(app).filter(version__in=versions).values_list("version", "id"))
     shown = [_show(app, status, ids) for status in observed]
     return sorted([*shown, *_missing(app, observed)], key=_order)
 
@@ -60,13 +62,21 @@ def _show(app: App, status: ProcessStatus, ids: dict[int, uuid.UUID]) -> dict[st
 
 def _missing(app: App, observed: list[ProcessStatus]) -> list[dict[str, Any]]:
     there = {status.name for status in observed}
+    trouble = _trouble(app)
     now = datetime.now(UTC)
     return [
-        _entry(app, f"{row.type}.{number}", row.type, "down", now) | {"size": row.size}
+        _entry(app, name, row.type, "crashed" if name in trouble else "down", now)
+        | {"size": row.size, "reason": trouble.get(name, "")}
         for row in formation_of(app)
         for number in range(1, row.quantity + 1)
-        if f"{row.type}.{number}" not in there
+        if (name := f"{row.type}.{number}") not in there
     ]
+
+
+def _trouble(app: App) -> dict[str, str]:
+    """The process that kept the last reconcile from its end, and why."""
+    trouble = Helm.objects.filter(app=app).values_list("trouble", flat=True).first()
+    return {trouble["process"]: trouble["reason"]} if trouble else {}
 
 
 def _entry(app: App, name: str, kind: str, state: str, since: datetime) -> dict[str, Any]:

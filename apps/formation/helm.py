@@ -17,6 +17,8 @@ from paas import leases
 from paas.leases import Heartbeat, LeaseLost
 
 STEER_WAIT = 30.0  # seconds
+UNTROUBLED = {"failures": 0, "retry_at": None, "trouble": None}
+"""What a helm says when no reconcile has failed, or after a change that may have helped."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def ensure_helm(app: App) -> Helm:
 def want_change(app: App) -> None:
     """Note that the runtime lags behind what should run; call inside the transaction."""
     ensure_helm(app)
-    Helm.objects.filter(app=app).update(wanted=F("wanted") + 1)
+    Helm.objects.filter(app=app).update(wanted=F("wanted") + 1, **UNTROUBLED)
 
 
 def next_one_off(app: App) -> int:

@@ -49,6 +49,8 @@ class Helm(Leased):
     Its token goes with every call, so a steersman thought dead is refused.
     `wanted` rises with each change of what should run and `applied` follows
     when the runtime has it: a reconcile that was queued and lost is noticed.
+    `failures` counts reconciles in a row whose processes did not come up;
+    the next one waits for `retry_at`, and `trouble` says which it was and why.
     """
 
     app = models.OneToOneField(App, on_delete=models.CASCADE, primary_key=True)
@@ -56,6 +58,9 @@ class Helm(Leased):
     postdeploy_done = models.BooleanField(default=False)
     wanted = models.PositiveBigIntegerField(default=0)
     applied = models.PositiveBigIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    trouble = models.JSONField(null=True)
 
     objects: ClassVar[models.Manager[Helm]] = models.Manager()
 

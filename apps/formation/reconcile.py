@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+
+from django.utils import timezone
 
 from apps.accounts.errors import Conflict
 from apps.catalog.models import App
 from apps.formation.events import tell_process
-from apps.formation.helm import steering
+from apps.formation.helm import UNTROUBLED, steering
 from apps.formation.models import Helm
 from apps.formation.runtime import get_runtime
 from apps.formation.spec import spec_of
@@ -17,6 +20,9 @@ from paas.leases import LeaseLost
 from paas.runtimes.base import NotHealthy, RuntimeFailure, StaleToken
 
 logger = logging.getLogger(__name__)
+
+_FIRST_RETRY = timedelta(seconds=5)
+_LONGEST_RETRY = timedelta(minutes=5)
 
 
 def reconcile(app_id: str, *, wait: float = 2.0) -> bool:
@@ -32,6 +38,8 @@ def reconcile(app_id: str, *, wait: float = 2.0) -> bool:
     app = App.objects.filter(pk=app_id).first()
     if app is None:
         return True
+    if Helm.objects.filter(app=app, retry_at__gt=timezone.now()).exists():
+        return False
     try:
         with steering(app, wait=wait) as helm:
             return _apply(app, helm.token)
@@ -54,7 +62,7 @@ def _apply(app: App, token: int) -> bool:
             for _ in get_runtime().apply(spec_of(release), token):
                 pass
         except NotHealthy as error:
-            tell_process(app, error.process, f"Could not be started: {error.reason}")
+            _back_off(app, error)
             return False
         except StaleToken:
             raise
@@ -62,4 +70,21 @@ def _apply(app: App, token: int) -> bool:
             logger.warning("%s could not be reconciled: %s", app, error)
             return False
     Helm.objects.filter(app=app, applied__lt=wanted).update(applied=wanted)
+    Helm.objects.filter(app=app, failures__gt=0).update(**UNTROUBLED)
     return True
+
+
+def _back_off(app: App, error: NotHealthy) -> None:
+    """Try again later and later: what exits at once would otherwise be started every second."""
+    failures = Helm.objects.values_list("failures", flat=True).get(app=app)
+    delay = min(_FIRST_RETRY * 2**failures, _LONGEST_RETRY)
+    tell_process(
+        app,
+        error.process,
+        f"Could not be started: {error.reason}. Next try in {delay.seconds} seconds",
+    )
+    Helm.objects.filter(app=app, failures=failures).update(
+        failures=failures + 1,
+        retry_at=timezone.now() + delay,
+        trouble={"process": error.process, "reason": error.reason},
+    )

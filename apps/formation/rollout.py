@@ -17,7 +17,7 @@ from apps.builds.log import End
 from apps.builds.models import BUILD_ARROWS, Build, BuildState
 from apps.formation.events import tell_api, tell_release
 from apps.formation.failures import CANCELLED, Failure, failure_of
-from apps.formation.helm import Steering, steering
+from apps.formation.helm import UNTROUBLED, Steering, steering
 from apps.formation.models import Helm
 from apps.formation.release_phase import PhaseFailed, run_once
 from apps.formation.runtime import get_runtime
@@ -190,7 +190,7 @@ class _Rollout:
                     token=self.push.token,
                     finished_at=timezone.now(),
                 )
-            Helm.objects.filter(pk=self.release.app_id).update(applied=self.wanted)
+            Helm.objects.filter(pk=self.release.app_id).update(applied=self.wanted, **UNTROUBLED)
         tell_release(self.release)
 
     def _move(self, to: ReleaseState, **fields: Any) -> None:

@@ -39,8 +39,14 @@ def process_types(build: Build) -> dict[str, str]:
 
 def ensure_processes(app: App, build: Build) -> list[Process]:
     """Rows for all process types of `build`: only `web` starts at 1, unless app.json says more."""
-    manifest = plan_of(build).manifest
-    return [_ensure_process(app, name, manifest) for name in process_types(build)]
+    manifest, types = plan_of(build).manifest, process_types(build)
+    rows = Process.objects.filter(app=app, type__in=types)
+    known = {row.type: row for row in rows}
+    if missing := [name for name in types if name not in known]:
+        new = [_new_process(app, name, manifest) for name in missing]
+        Process.objects.bulk_create(new, ignore_conflicts=True)
+        known = {row.type: row for row in rows.all()}
+    return [known[name] for name in types]
 
 
 def spec_of(release: Release) -> AppSpec:
@@ -93,14 +99,11 @@ def environment_of(release: Release, plan_variables: Mapping[str, str]) -> dict[
     }
 
 
-def _ensure_process(app: App, name: str, manifest: Manifest) -> Process:
+def _new_process(app: App, name: str, manifest: Manifest) -> Process:
     entry = manifest.formation.get(name)
     quantity = entry.quantity if entry and entry.quantity is not None else int(name == "web")
     size = entry.size.lower() if entry and entry.size and entry.size.lower() in SIZES else None
-    row, _ = Process.objects.get_or_create(
-        app=app, type=name, defaults={"quantity": quantity, "size": size or "standard"}
-    )
-    return row
+    return Process(app=app, type=name, quantity=quantity, size=size or "standard")
 
 
 def _process_spec(row: Process, plan: Plan) -> ProcessSpec:

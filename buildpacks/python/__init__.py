@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from buildpacks.plan import Phase, Plan, PythonDependencies
-from buildpacks.python.django import Django, collectstatic, find_django
+from buildpacks.python.django import MANAGE, Django, collectstatic, find_django
 from buildpacks.python.frameworks import Start, find_start
 from buildpacks.python.managers import Installation, find_installation
 from buildpacks.python.project import Project
 from buildpacks.python.versions import python_pin
 from buildpacks.tree import SourceTree
+
+__all__ = ["MANAGE", "is_python", "plan_python"]
 
 # any of these makes it a Python app; a shorter form of the list in Heroku's `bin/detect`
 _MARKERS = frozenset(
@@ -91,7 +93,7 @@ def plan_python(tree: SourceTree, variables: Mapping[str, str], *, default_web: 
 
 def _wants_django(tree: SourceTree, installation: Installation) -> bool:
     """Django is a dependency, directly or (manage.py at the top) through another package."""
-    return "django" in installation.names or "manage.py" in tree.entries
+    return "django" in installation.names or MANAGE in tree.entries
 
 
 def _phases(

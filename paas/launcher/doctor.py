@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from apps.builds.builders import languages
 from apps.builds.builders.toolchains import installed_pythons
+from buildpacks.ranges import shown_version
 from paas.instance import Instance, InstanceError, current
 from paas.launcher import checks, health, tools
 from paas.launcher.errors import LaunchError
@@ -68,6 +70,7 @@ def examine(instance: Instance) -> Iterator[Finding]:
         yield _rendezvous(instance)
     yield from _programs()
     yield _pythons()
+    yield from _languages()
     yield from _instance(instance, running)
 
 
@@ -129,6 +132,15 @@ def _pythons() -> Finding:
         )
     versions = ", ".join(f"{one.version} ({one.path})" for one in found)
     return Finding("python for apps", Level.OK, versions)
+
+
+def _languages() -> Iterator[Finding]:
+    """The other languages are a choice: none of them is missed."""
+    for tool, language in languages.LANGUAGES.items():
+        found = languages.installed(tool)
+        versions = ", ".join(f"{shown_version(one.version)} ({one.path})" for one in found)
+        none = f"none; add {language.shown} with {language.advice}"
+        yield Finding(f"{tool} for apps", Level.OK, versions or none)
 
 
 # --- the instance -----------------------------------------------------------

@@ -29,6 +29,24 @@ FILES = (
     "manage.py",
     "app.py",
     "Staticfile",
+    "package.json",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    ".yarnrc.yml",
+    ".nvmrc",
+    "vite.config.js",
+    "angular.json",
+    "go.mod",
+    "go.work",
+    "main.go",
+    "Gemfile",
+    "Gemfile.lock",
+    ".ruby-version",
+    "config.ru",
+    "composer.json",
+    "composer.lock",
+    "index.php",
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -77,3 +95,26 @@ def test_text(files: dict[str, str]) -> None:
 @given(data=_shaped)
 def test_json(name: str, data: object) -> None:
     _outcome({name: json.dumps(data).encode(), "app.py": b"", "Procfile": b"web: x\n"})
+
+
+_node_words = st.sampled_from(
+    ("", "packages", "dependencies", "devDependencies", "workspaces", "scripts", "build", "start")
+) | st.sampled_from(
+    ("main", "engines", "node", "packageManager", "resolved", "hasInstallScript", "projects", "x")
+)
+_node = st.recursive(
+    _json
+    | st.sampled_from(("vite build", "pnpm@9.0.0", "file:../x", "git+ssh://x", "@angular/core")),
+    lambda inner: st.dictionaries(_node_words, inner | st.lists(inner, max_size=2), max_size=4),
+)
+
+
+@pytest.mark.parametrize("lock", ["package-lock.json", "angular.json", "composer.lock"])
+@given(package=_node, locked=_node)
+def test_node_json(lock: str, package: object, locked: object) -> None:
+    _outcome({"package.json": json.dumps(package).encode(), lock: json.dumps(locked).encode()})
+
+
+@given(composer=_node)
+def test_composer_json(composer: object) -> None:
+    _outcome({"composer.json": json.dumps(composer).encode(), "composer.lock": b"{}"})

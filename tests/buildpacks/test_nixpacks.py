@@ -175,7 +175,7 @@ def test_what_has_no_effect_is_said(make_tree: MakeTree) -> None:
         ('[start]\ncmd = "a\\u0000b"\n', "start.cmd"),
         ("[variables]\nX = 5\n", "variables.X"),
         ('[variables]\n"A B" = "5"\n', "variables.A B"),
-        ('providers = ["node"]\n', "node"),
+        ('providers = ["cobol"]\n', "cobol"),
         ("providers = 1\n", "providers"),
         ('[phases."../x"]\n', "phases.../x"),
         ('[phases.build]\ncmds = ["\\u0000"]\n', "phases.build.cmds"),

@@ -87,9 +87,9 @@ def test_another_language_is_warned_about(make_tree: MakeTree) -> None:
 
 
 def test_nothing_recognisable_says_what_is_supported(refusal: Refusal) -> None:
-    error = refusal({"README.md": "hello", "go.mod": "module x"})
+    error = refusal({"README.md": "hello", "mix.exs": ""})
     assert "README.md" in error.why
-    assert "Go" in error.why
+    assert "Elixir" in error.why
     assert "requirements.txt" in error.why
     assert "Procfile" in error.fix
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildpacks import SourceTree, detect, plan
+from tests.e2e.support import DOCUMENT, SAMPLE_APPS, planned, rows
 
 SAMPLES = Path(__file__).parents[1] / "apps"
 GUNICORN = "gunicorn --bind 0.0.0.0:$PORT app:app"
@@ -24,6 +25,13 @@ MIGRATED = "python manage.py migrate --noinput && exec gunicorn --bind 0.0.0.0:$
         ("flask_uv", "python", {"web": GUNICORN}),
         ("django", "python", {"web": MIGRATED}),
         ("fastapi", "python", {"web": "uvicorn main:app --host 0.0.0.0 --port $PORT"}),
+        ("express", "node", {"web": "npm start"}),
+        ("pnpm", "node", {"web": "node server.js"}),
+        ("workspace", "node", {"web": "npm start"}),
+        ("vite", "node", {"web": "caddy run --config .paas/Caddyfile --adapter caddyfile"}),
+        ("go", "go", {"web": "bin/hello"}),
+        ("ruby", "ruby", {"web": "bundle exec ruby server.rb"}),
+        ("php", "php", {"web": "bash .paas/serve-php"}),
         ("static", "static", {"web": "caddy file-server --listen :$PORT --root ./public"}),
         ("procfile", "procfile", {"web": "python3 hello.py"}),
     ],
@@ -34,10 +42,21 @@ def test_what_is_planned(sample: str, provider: str, processes: dict[str, str]) 
     assert dict(plan(tree).processes) == processes
 
 
+def test_the_table_of_support_is_that_of_the_samples() -> None:
+    """It is written by a run of tests/e2e/test_samples.py; this sees when it is an old one."""
+    written = rows(DOCUMENT.read_text())
+    assert [row[:-1] for row in written] == [planned(sample) for sample in SAMPLE_APPS]
+    assert {path.name for path in SAMPLES.iterdir()} == {sample.name for sample in SAMPLE_APPS}
+
+
 def test_a_tree_without_anything_has_no_provider(tmp_path: Path) -> None:
     assert detect(SourceTree(tmp_path)) == ()
 
 
-def test_no_sample_commits_a_lock() -> None:
-    """Lock files name the hosts of registries; tests that need one make it."""
-    assert not list(SAMPLES.rglob("*.lock"))
+def test_no_lock_of_a_sample_names_a_registry() -> None:
+    """Where a lock cannot be made without, a test makes it anew."""
+    locks = [path for path in SAMPLES.rglob("*lock*") if path.is_file()]
+    assert locks
+    for path in locks:
+        assert "registry" not in path.read_text()
+        assert '"resolved": "http' not in path.read_text()

@@ -56,6 +56,17 @@ def test_scale_waits_until_all_are_up(paas: Run, panel: FakePanel) -> None:
     ]
 
 
+def test_scale_does_not_wait_for_what_has_crashed(paas: Run, panel: FakePanel) -> None:
+    panel.on(f"PATCH {FORMATION}", [_row("web", 2)])
+    panel.on("GET /apps/hello/releases", [{"version": 1, "current": True}])
+    crashed = _dyno(2, "crashed", reason="exited with status 127")
+    panel.on("GET /apps/hello/dynos", [_dyno(1), crashed])
+    result = paas("ps:scale", "web=2", "-a", "hello")
+    assert result.returncode == 1
+    assert "web.2 crashed: exited with status 127" in result.stderr
+    assert "paas logs -a hello --ps web.2" in result.stderr
+
+
 def test_scale_waits_for_nothing_before_the_first_release(paas: Run, panel: FakePanel) -> None:
     panel.on(f"PATCH {FORMATION}", [_row("web", 2)])
     panel.on("GET /apps/hello/releases", [])

@@ -20,6 +20,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "tests" / "apps"
 READY_WITHIN = 60.0
+_SOURCES = {".py", ".js", ".go", ".rb", ".php"}
+_VERSION = re.compile(r'(\bVERSION = )".*"')
 
 
 def free_port() -> int:
@@ -159,10 +161,12 @@ class World:
 
     def set_version(self, folder: Path, text: str) -> None:
         """The one-line change: what the sample app says, committed."""
-        (source,) = [path for path in folder.rglob("*.py") if "\nVERSION = " in path.read_text()]
-        source.write_text(
-            re.sub(r'(?m)^VERSION = ".*"$', f'VERSION = "{text}"', source.read_text())
-        )
+        (source,) = [
+            path
+            for path in folder.rglob("*.*")
+            if path.suffix in _SOURCES and _VERSION.search(path.read_text())
+        ]
+        source.write_text(_VERSION.sub(rf'\1"{text}"', source.read_text()))
         self.commit(folder, text)
 
     # --- looking from outside --------------------------------------------

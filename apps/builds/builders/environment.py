@@ -13,7 +13,14 @@ from apps.builds.builders.base import BuildFailed
 from paas.sandbox import OUR_FOLDER, Bind
 
 TOOLS = f"{OUR_FOLDER}/bin"
-_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CLIENT_CERT")
+_FILES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CLIENT_CERT",
+    "NODE_EXTRA_CA_CERTS",
+    "NPM_CONFIG_CAFILE",
+)
 _FOLDERS = ("SSL_CERT_DIR", "UV_FIND_LINKS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _NAMES = (
@@ -21,6 +28,11 @@ _NAMES = (
     *_FOLDERS,
     *_PROXIES,
     *(name.lower() for name in _PROXIES),
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOSUMDB",
+    "NPM_CONFIG_REGISTRY",
     "UV_DEFAULT_INDEX",
     "UV_EXCLUDE_NEWER",
     "UV_EXTRA_INDEX_URL",
@@ -44,7 +56,10 @@ def network_variables(environ: Mapping[str, str] | None = None) -> dict[str, str
     """
     known = os.environ if environ is None else environ
     found = {uv: known[pip] for pip, uv in _PIP.items() if known.get(pip)}
-    return found | {name: known[name] for name in _NAMES if known.get(name)}
+    found |= {name: known[name] for name in _NAMES if known.get(name)}
+    if "SSL_CERT_FILE" in found:  # the name that Node.js has for it
+        found.setdefault("NODE_EXTRA_CA_CERTS", found["SSL_CERT_FILE"])
+    return found
 
 
 def network_binds(variables: Mapping[str, str]) -> tuple[Bind, ...]:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from apps.builds.builders import artifact, extras, project, python, steps, toolchains
+from apps.builds.builders import (
+    artifact,
+    extras,
+    layers,
+    managers,
+    project,
+    python,
+    steps,
+    toolchains,
+    toolset,
+)
 from apps.builds.builders.base import (
     BuildCancelled,
     BuildFailed,
@@ -20,12 +30,14 @@ from apps.builds.builders.base import (
     PhaseTiming,
     UnfitPython,
 )
-from apps.builds.builders.environment import TOOLS, tool
+from apps.builds.builders.environment import TOOLS, network_binds, network_variables, tool
 from apps.builds.builders.installer import PROJECT, TARGET
+from apps.builds.builders.layers import Layer, Tools
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from apps.builds.builders.toolchains import Interpreter
 from buildpacks.plan import Phase, Pin, Plan
+from buildpacks.ranges import shown_version
 from paas.instance import Instance
 from paas.sandbox import (
     Bind,
@@ -93,22 +105,32 @@ class _Run:
         self.folder = instance.artifacts / job.build_id
         self.mounts: list[HostMount] = []
         self.path_entries: list[str] = []
+        self.facts: list[str] = []
+        self.variables: dict[str, str] = {}  # of the build alone
+        self.layers: list[Layer] = []  # made, and not yet in the tree
         self.timings: list[PhaseTiming] = []
 
     def execute(self) -> Built:
         for warning in extras.ignored(self.plan):
             self.log.warn(warning)
         interpreter = self._python()
+        self._languages()
         self._tools()
         phases = _ordered(self.plan.phases)
-        if interpreter is not None and "install" not in {phase.name for phase in phases}:
-            phases.insert(_after_fetch(phases), Phase("install"))
+        install = "python:install" if "python" in self.plan.providers[1:] else "install"
+        if interpreter is not None and install not in {phase.name for phase in phases}:
+            phases.insert(_after_fetch(phases), Phase(install))
+        contents = {one.name: layers.read_contents(self.job, one) for one in phases if _apart(one)}
         for phase in phases:
             with self._timed(phase.name):
-                if interpreter is not None and phase.name == "install":
+                if interpreter is not None and phase.name == install:
                     interpreter = self._install(interpreter)
                     self.mounts += _mounts(interpreter)
-                self._commands(phase)
+                if _apart(phase):
+                    self._layer(phase, contents[phase.name])
+                else:
+                    self._commands(phase)
+        self._place_layers()
         if interpreter is not None:
             with self._timed("compile"):
                 self._compile(interpreter)
@@ -149,9 +171,33 @@ class _Run:
         fitting = toolchains.older(self._pin, newest, installed)
         return next((one for one in fitting if one.minor == noted), None)
 
+    def _languages(self) -> None:
+        found = toolset.find(self.plan, self.log)
+        self.mounts += found.mounts
+        self.path_entries += found.path_entries
+        self.facts += found.facts
+        self.variables.update(found.variables)
+        for pin in self.plan.pins:
+            if pin.tool in managers.MANAGERS:
+                self._manager(pin)
+
+    def _manager(self, pin: Pin) -> None:
+        own = managers.own(pin)
+        if own is not None:
+            self.facts.append(f"{own[0]} {shown_version(own[1])}")
+            return
+        made = managers.fetch(
+            self.instance, self.job, pin, self._layer_tools({}), self.log, self.guard
+        )
+        place = f"{managers.PLACE}/{pin.tool}"
+        self.mounts.append(HostMount(str(made), place))
+        self.path_entries.insert(0, f"{place}/bin")
+        self.facts.append(str(made))  # its key is part of it
+
     def _tools(self) -> None:
-        """Static sites are served by the panel's own file server."""
-        if any(line.split()[:1] == ["caddy"] for line in self.plan.processes.values()):
+        """Sites and PHP apps are served by the panel's own file server."""
+        programs = {line.split()[0] for line in self.plan.processes.values() if line.split()}
+        if "caddy" in programs or "php" in self.plan.providers:
             found = tool("caddy")
             self.mounts.append(HostMount(str(found.source), found.target))
             self.path_entries.append(TOOLS)
@@ -198,13 +244,43 @@ class _Run:
             self.path_entries.insert(0, f"{PROJECT}/bin")
         self.path_entries.insert(0, f"{TARGET}/bin")
 
+    def _layer(self, phase: Phase, contents: Mapping[str, bytes]) -> None:
+        """Run a phase apart from the tree; it goes on from an earlier one with the same files."""
+        before = next((one for one in self.layers if one.files == phase.files), None)
+        tools = self._layer_tools(self.plan.variables)
+        request = layers.Request(self.job, phase, contents, before, tools)
+        made = layers.make(self.instance, request, self.log, self.guard)
+        self.layers = [*(one for one in self.layers if one is not before), made]
+
+    def _layer_tools(self, variables: Mapping[str, str]) -> Tools:
+        """What phases apart from the tree get: nothing that lies in it, not even in PATH."""
+        folders = [one for one in self.path_entries if not one.startswith("/app/")]
+        return Tools(
+            tuple(Bind(Path(mount.source), mount.target) for mount in self.mounts),
+            {
+                "LANG": "C.UTF-8",
+                **self.variables,
+                **variables,
+                "PATH": ":".join([*folders, system_path()]),
+            },
+            (*self.facts, *(f"{name}={value}" for name, value in sorted(variables.items()))),
+        )
+
+    def _place_layers(self) -> None:
+        for layer in self.layers:
+            layers.place(self.job, layer, self.uid, self.guard)
+            self.mounts += [HostMount(str(source), target) for source, target in layer.mounts]
+        self.layers = []
+
     def _commands(self, phase: Phase) -> None:
+        if phase.commands:
+            self._place_layers()
         for command in phase.commands:
-            self.log.step(f"Running {command}")
+            self.log.step(f"Running {steps.shown(command)}")
             box = self._box(network=phase.network, paths=phase.paths, binds=self._caches(phase))
             ended = steps.run(box, run_user_command(command), self.log.program, self.guard)
             if ended.status != 0:
-                raise _command_failed(phase, command, ended)
+                raise steps.command_failed(phase, command, ended)
 
     def _caches(self, phase: Phase) -> tuple[Bind, ...]:
         folder = self.instance.cache / "apps" / str(self.job.app_number) / "directories"
@@ -224,26 +300,32 @@ class _Run:
         paths: tuple[str, ...] = (),
         binds: tuple[Bind, ...] = (),
     ) -> Sandbox:
-        folders = [*paths, *self.path_entries, system_path()]
+        reachable = network_variables() if network else {}
         return Sandbox(
             name=f"build-{self.job.build_id}",
             binds=(
                 Bind(self.job.tree, "/app", writable=True),
                 *(Bind(Path(mount.source), mount.target) for mount in self.mounts),
                 *binds,
+                *network_binds(reachable),
             ),
             environment={
                 "LANG": "C.UTF-8",
                 "SECRET_KEY": secrets.token_hex(32),  # thrown away: builds see no secrets
+                **self.variables,
                 **self.plan.variables,
+                **reachable,
                 "HOME": "/app",
-                "PATH": ":".join(folders),
+                "PATH": self._path(*paths),
                 "SOURCE_VERSION": self.job.commit,
             },
             network=network,
             uid=self.uid,
             limits=steps.LIMITS,
         )
+
+    def _path(self, *first: str) -> str:
+        return ":".join([*first, *self.path_entries, system_path()])
 
     def _keep(self) -> HostArtifact:
         mounts = tuple(self.mounts)
@@ -263,6 +345,11 @@ class _Run:
         started = time.monotonic()
         yield
         self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
+
+
+def _apart(phase: Phase) -> bool:
+    """Whether a phase sees its files alone, so that its results can be kept."""
+    return bool(phase.commands and phase.files and phase.results)
 
 
 def _mounts(interpreter: Interpreter) -> list[HostMount]:
@@ -293,19 +380,3 @@ def _after_fetch(phases: list[Phase]) -> int:
     """Where the dependencies are installed in a plan that has no phase for it."""
     early = [n for n, phase in enumerate(phases, 1) if phase.name in ("setup", "fetch")]
     return max(early, default=0)
-
-
-def _command_failed(phase: Phase, command: str, ended: steps.Ended) -> BuildFailed:
-    shown = command if len(command) <= 100 else f"{command[:100]}…"
-    if ended.out_of_memory:
-        return BuildFailed(
-            f"The phase {phase.name} took too much memory",
-            f"`{shown}` was ended: a build may use {steps.MEMORY_MB} MiB.",
-            "Let it use less, or do this work on your machine and commit the result.",
-        )
-    network = "" if phase.network else " It has no network: only the fetch phase does."
-    return BuildFailed(
-        f"The phase {phase.name} failed",
-        f"`{shown}` ended with exit status {ended.status}.",
-        phase.hint or f"Its output above says why.{network}",
-    )

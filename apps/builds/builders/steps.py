@@ -14,6 +14,7 @@ from pathlib import Path
 
 from apps.builds.builders.base import BuildCancelled, BuildFailed
 from apps.builds.builders.output import Lines
+from buildpacks.plan import Phase
 from paas import sandbox
 from paas.sandbox import Child, Limits, Sandbox, SandboxError
 
@@ -25,6 +26,7 @@ FREE_AT_START = 512 * 1024 * 1024
 _FREE_AT_LEAST = 256 * 1024 * 1024  # bytes; a build that leaves less is ended
 _TICK = 0.1  # seconds between two looks at the clock, the cancel flag and the disk
 _CHUNK = 65536
+_SHOWN = 160  # letters of a command
 
 LIMITS = Limits(
     memory_mb=MEMORY_MB, cpu_shares=512, processes=512, file_mb=2048, open_files=8192, nice=10
@@ -103,6 +105,29 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
     lines.close()
     assert status is not None
     return Ended(status, tuple(lines.tail), child.oom_killed)
+
+
+def shown(command: str) -> str:
+    """The beginning of a command, fit for a line of the log."""
+    line = command.split("\n")[0]
+    cut = line[:_SHOWN]
+    return cut if cut == command else f"{cut}…"
+
+
+def command_failed(phase: Phase, command: str, ended: Ended) -> BuildFailed:
+    """What to tell of a command of `phase` that failed."""
+    if ended.out_of_memory:
+        return BuildFailed(
+            f"The phase {phase.name} took too much memory",
+            f"`{shown(command)}` was ended: a build may use {MEMORY_MB} MiB.",
+            "Let it use less, or do this work on your machine and commit the result.",
+        )
+    network = "" if phase.network else " It has no network: only the fetch phase does."
+    return BuildFailed(
+        f"The phase {phase.name} failed",
+        f"`{shown(command)}` ended with exit status {ended.status}.",
+        phase.hint or f"Its output above says why.{network}",
+    )
 
 
 def _stream(child: Child, lines: Lines, guard: Guard) -> None:

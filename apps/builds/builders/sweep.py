@@ -20,11 +20,11 @@ def sweep_dependencies(instance: Instance, unused_after: float = UNUSED_AFTER) -
         what was deleted. An artifact whose record cannot be read keeps everything.
     """
     store = instance.cache / "dependencies"
-    used = _used(instance)
+    used = _used(instance, store)
     if used is None or not store.is_dir():
         return []
     oldest = time.time() - unused_after
-    gone = [path for path in store.iterdir() if path.is_dir() and str(path) not in used]
+    gone = [path for path in store.iterdir() if path.is_dir() and path.name not in used]
     gone = [path for path in gone if path.stat().st_mtime < oldest]
     for path in gone:
         doomed = path.rename(path.with_name(f".{path.name}.gone"))  # not found by builds any more
@@ -37,12 +37,15 @@ def forget_app(instance: Instance, app_number: int) -> None:
     remove_tree(instance.cache / "apps" / str(app_number))
 
 
-def _used(instance: Instance) -> set[str] | None:
-    """Sources of all mounts of all artifacts; None when one cannot be read."""
+def _used(instance: Instance, store: Path) -> set[str] | None:
+    """Names in `store` that mounts of artifacts lie in; None when one cannot be read."""
     used: set[str] = set()
     for record in instance.artifacts.glob("*/artifact.json"):
         try:
-            used |= {mount["source"] for mount in json.loads(record.read_text())["mounts"]}
+            sources = [Path(one["source"]) for one in json.loads(record.read_text())["mounts"]]
+            used |= {
+                source.relative_to(store).parts[0] for source in sources if store in source.parents
+            }
         except FileNotFoundError:
             continue  # just deleted with its release
         except (OSError, ValueError, KeyError, TypeError):

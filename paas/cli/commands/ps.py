@@ -126,13 +126,23 @@ def _wait(client: Panel, app: str, rows: list[dict[str, Any]]) -> bool:
 
 
 def _lacking(client: Panel, app: str, rows: list[dict[str, Any]]) -> list[str]:
-    """What differs from `rows`, type by type: `web: 1 of 2 up`."""
+    """What differs from `rows`, type by type: `web: 1 of 2 up`.
+
+    Raises:
+        CliError: one of them has crashed; it is tried again later and later.
+    """
     dynos = client.list("apps", app, "dynos")
     differences = []
     for row in rows:
-        states = [one["state"] for one in dynos if one["type"] == row["type"]]
-        up, wanted = states.count("up"), row["quantity"]
-        if up != wanted or len(states) != wanted:
+        ours = [one for one in dynos if one["type"] == row["type"]]
+        for crashed in (one for one in ours if one["state"] == "crashed"):
+            raise CliError(
+                f"Scaled, but {crashed['name']} crashed: {crashed['reason'] or 'see the logs'}.",
+                f"See why: paas logs -a {app} --ps {crashed['name']}. It is tried again, later "
+                f"and later; to stop that: paas ps:scale {row['type']}=0 -a {app}",
+            )
+        up, wanted = [one["state"] for one in ours].count("up"), row["quantity"]
+        if up != wanted or len(ours) != wanted:
             differences.append(f"{row['type']}: {up} of {wanted} up")
     return differences
 

@@ -1,0 +1,3 @@
+import { VERSION } from './version.js';
+
+document.title = VERSION;

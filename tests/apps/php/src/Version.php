@@ -1,0 +1,8 @@
+<?php
+
+namespace Hello;
+
+final class Version
+{
+    const VERSION = "php one";
+}

@@ -1,0 +1,89 @@
+"""The table of support in docs/buildpacks.md: one row for each sample app that answered.
+
+`PAAS_WRITE_SUPPORT=1 .venv/bin/pytest tests/e2e/test_samples.py` writes it anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps.builds.builders import toolset
+from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.output import BuildLog
+from buildpacks import SourceTree, plan
+from tests.e2e.world import CHECKOUT, SAMPLES
+
+DOCUMENT = CHECKOUT / "docs" / "buildpacks.md"
+BEGIN = "<!-- written by tests/e2e/support.py -->"
+END = "<!-- end -->"
+_HEAD = """\
+| sample | languages | what it shows | web is started by | answered with |
+|---|---|---|---|---|"""
+_USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP) (\d[\w.]*)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An app in tests/apps and what it shows."""
+
+    name: str
+    shows: str
+
+    @property
+    def missing(self) -> str:
+        """Why this machine cannot build it; "" if it can."""
+        try:
+            toolset.find(plan(SourceTree(SAMPLES / self.name)), BuildLog(lambda _line: None))
+        except BuildFailed as failure:
+            return failure.what
+        return ""
+
+
+SAMPLE_APPS = (
+    Sample("django", "requirements.txt, collectstatic, migrations"),
+    Sample("fastapi", "requirements.txt, no Procfile"),
+    Sample("flask", "requirements.txt, worker and release phase"),
+    Sample("flask_uv", "uv.lock"),
+    Sample("express", "package-lock.json (npm)"),
+    Sample("pnpm", "pnpm-lock.yaml, pnpm fetched by `packageManager`"),
+    Sample("workspace", "npm workspace, a member built for another"),
+    Sample("vite", "a single-page app, built and served as files"),
+    Sample("django_vite", "two languages: Vite's assets in Django"),
+    Sample("go", "go.mod, the standard library"),
+    Sample("ruby", "Gemfile.lock without gems"),
+    Sample("php", "composer.json, php-fpm behind Caddy"),
+    Sample("static", "a folder of files"),
+    Sample("procfile", "no language known here, a command"),
+)
+
+
+def versions(said: str) -> str:
+    """The languages that a push said it used."""
+    return ", ".join(dict.fromkeys(" ".join(used) for used in _USED.findall(said))) or "-"
+
+
+def planned(sample: Sample) -> list[str]:
+    """The cells of a sample's row that a plan tells."""
+    made = plan(SourceTree(SAMPLES / sample.name))
+    return [f"`{sample.name}`", made.name, sample.shows, made.processes_from]
+
+
+def rows(document: str) -> list[list[str]]:
+    """The cells of the table in `document`."""
+    inside = document.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in inside]
+
+
+def write(proven: Mapping[str, str]) -> None:
+    """Write the table of the samples that answered, with the versions that `proven` gives."""
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    lines = [
+        "| " + " | ".join([*planned(sample), proven[sample.name]]) + " |"
+        for sample in SAMPLE_APPS
+        if sample.name in proven
+    ]
+    table = "\n".join([BEGIN, _HEAD, *lines, END])
+    DOCUMENT.write_text(before + table + rest.partition(END)[2])
