@@ -42,6 +42,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def app_port() -> Iterator[int]:
     server = HTTPServer(("127.0.0.1", 0), Hello)
@@ -58,7 +63,7 @@ def front(instance: Instance, short_dir: Path) -> Iterator[Instance]:
     config.write_text(json.dumps(caddy_config(here)))
     program = shutil.which("caddy") or str(Path(sys.executable).parent / "caddy")
     caddy = subprocess.Popen([program, "run", "--config", str(config)], stderr=subprocess.DEVNULL)
-    wait_until(here.caddy_socket.exists)
+    wait_until(lambda: _listens(here.port))  # later than its own socket is there
     yield here
     caddy.kill()
     caddy.wait()
