@@ -62,6 +62,7 @@ listen = /tmp/php-fpm.sock
 pm = ondemand
 pm.max_children = ${WEB_CONCURRENCY}
 clear_env = no
+php_value[session.save_path] = /tmp
 catch_workers_output = yes
 decorate_workers_output = no
 """

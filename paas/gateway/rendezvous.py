@@ -54,6 +54,7 @@ class Rendezvous:
         self._meetings: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._closing = False
 
     def start(self) -> None:
         """Begin to listen; that the port is taken, or a key missing, stops nothing else."""
@@ -61,6 +62,7 @@ class Rendezvous:
 
     async def close(self) -> None:
         """Listen no more, tell all clients why, and hang up."""
+        self._closing = True
         if self._keeping is not None:
             self._keeping.cancel()
         if self._server is not None:
@@ -157,7 +159,8 @@ class Rendezvous:
             status = await session.run()
         finally:
             self._sessions.discard(session)
-        await self._ended(ticket, status)
+        if not self._closing:  # then nobody may be there to be told, as at the stop of the panel
+            await self._ended(ticket, status)
 
 
 def _certify(context: ssl.SSLContext, instance: Instance) -> None:

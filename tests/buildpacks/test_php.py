@@ -58,6 +58,11 @@ def test_the_document_root(make_tree: MakeTree, files: Files, root: str) -> None
     assert made.processes == {"web": "bash .paas/serve-php"}
 
 
+def test_sessions_have_a_place_that_is_there(make_tree: MakeTree) -> None:
+    serve = phase_of(plan(make_tree(BASE)), "serve")
+    assert "session.save_path] = /tmp" in serve.commands[-1]
+
+
 def test_tilde_is_composers_own(make_tree: MakeTree) -> None:
     assert plan(make_tree(BASE)).pins[0].spec == "~>8.1"
 

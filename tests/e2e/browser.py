@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from axe_playwright_python.base import AxeBase
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.world import World
 
@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 30_000  # milliseconds; deploys take some seconds, on a busy machine more
 _REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error("CSP:", event.violatedDirective, event.blockedURI, event.sample);
@@ -35,6 +36,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("Chromium is missing: apt install chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:
@@ -73,7 +75,7 @@ def visitor(world: World, browser: Browser, *, scripts: bool = True) -> Visitor:
         scripts: False for a browser that runs no JavaScript.
     """
     context = browser.new_context(java_script_enabled=scripts)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(_REPORT_VIOLATIONS)
     page = context.new_page()
     found = Visitor(world, context, page)

@@ -284,7 +284,7 @@ def test_the_gateway_says_why_it_goes(instance: Instance) -> None:
         assert b"restarting" in frame.payload
         assert await said(reader) is None
         await closing
-        assert process.closed
+        assert process.closed and not world.ended
 
     framed(story, instance)
 
