@@ -22,13 +22,13 @@ _INSIDE = "Something went wrong inside paas. logs/panel/web.log has the details.
 
 def handle_errors(api: NinjaAPI) -> None:
     """Let `api` answer all that its views raise."""
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(RuntimeFailure, _runtime)
-    api.add_exception_handler(RedisError, _redis)
-    api.add_exception_handler(HttpError, _http)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(RequestDataTooBig, _too_big)
-    api.add_exception_handler(Exception, _unexpected)
+    api.exception_handler(Refused)(_refused)
+    api.exception_handler(RuntimeFailure)(_runtime)
+    api.exception_handler(RedisError)(_redis)
+    api.exception_handler(HttpError)(_http)
+    api.exception_handler(ValidationError)(_invalid)
+    api.exception_handler(RequestDataTooBig)(_too_big)
+    api.exception_handler(Exception)(_unexpected)
 
 
 def error_response(

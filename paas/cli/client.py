@@ -51,6 +51,12 @@ class Panel:
     def delete(self, *path: str) -> Any:
         return self.request("DELETE", *path).body
 
+    def newest(self, *path: str, by: str, count: int) -> list[Any]:
+        """The `count` of a list whose property `by` is the highest, the highest first."""
+        asked = {"Range": f"{by} ..; max={count}, order=desc"}
+        found: list[Any] = self.request("GET", *path, headers=asked).body or []
+        return found[:count]
+
     def list(self, *path: str) -> list[Any]:
         """All pages of a list (Heroku: 206 with `Next-Range`)."""
         found: list[Any] = []
@@ -63,12 +69,6 @@ class Panel:
                 break
             headers = {"Range": following}
         return found
-
-    def newest(self, *path: str, by: str, count: int) -> list[Any]:
-        """The `count` of a list whose property `by` is the highest, the highest first."""
-        asked = {"Range": f"{by} ..; max={count}, order=desc"}
-        found: list[Any] = self.request("GET", *path, headers=asked).body or []
-        return found[:count]
 
     def request(
         self,
