@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
+from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja.operation import Operation
+from ninja.renderers import BaseRenderer
 
 from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
@@ -39,8 +44,18 @@ class Api(NinjaAPI):
         return operation.view_func.__name__
 
 
+class Json(BaseRenderer):
+    """Times as UTC with a Z, as Heroku writes them."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
 api = Api(
     parser=JsonObjects(),
+    renderer=Json(),
     title="paas",
     version="3",
     description="Shaped after Heroku's Platform API v3.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -22,13 +22,17 @@ _INSIDE = "Something went wrong inside paas. logs/panel/web.log has the details.
 
 def handle_errors(api: NinjaAPI) -> None:
     """Let `api` answer all that its views raise."""
-    api.exception_handler(Refused)(_refused)
-    api.exception_handler(RuntimeFailure)(_runtime)
-    api.exception_handler(RedisError)(_redis)
-    api.exception_handler(HttpError)(_http)
-    api.exception_handler(ValidationError)(_invalid)
-    api.exception_handler(RequestDataTooBig)(_too_big)
-    api.exception_handler(Exception)(_unexpected)
+    answers: dict[type[Exception], Callable[..., HttpResponse]] = {
+        Refused: _refused,
+        RuntimeFailure: _runtime,
+        RedisError: _redis,
+        HttpError: _http,
+        ValidationError: _invalid,
+        RequestDataTooBig: _too_big,
+        Exception: _unexpected,
+    }
+    for kind, answer in answers.items():
+        api.add_exception_handler(kind, answer)
 
 
 def error_response(

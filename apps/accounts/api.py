@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts import authorizations
 from apps.accounts.auth import client_address
@@ -15,13 +15,13 @@ from apps.accounts.login import login
 from apps.accounts.models import Authorization, User
 from apps.accounts.policy import require_global, require_identity
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of, example
 from apps.accounts.users import update_account
 
 router = Router(tags=["account"])
 
 
-class AccountOut(Schema):
+class AccountOut(Shape):
     id: uuid.UUID
     email: str
     name: str | None
@@ -36,13 +36,13 @@ class AccountOut(Schema):
     last_login: datetime | None = None
 
 
-class TokenOut(Schema):
+class TokenOut(Shape):
     id: uuid.UUID
     expires_in: int | None
     token: str
 
 
-class AuthorizationOut(Schema):
+class AuthorizationOut(Shape):
     """`access_token.token` is whole in the answer to its creation, never again."""
 
     id: uuid.UUID
@@ -58,7 +58,7 @@ class AuthorizationOut(Schema):
     updated_at: datetime
 
 
-class AuthorizationIn(Schema):
+class AuthorizationIn(Shape):
     model_config = example(description="ci", scope=["read", "write"], expires_in=86400)
 
     description: str = ""
@@ -66,13 +66,13 @@ class AuthorizationIn(Schema):
     expires_in: int | None = None
 
 
-class AuthorizationPatch(Schema):
+class AuthorizationPatch(Shape):
     model_config = example(description="ci of the web team")
 
     description: str
 
 
-class AccountPatch(Schema):
+class AccountPatch(Shape):
     """`email` and `new_password` need the present `password`."""
 
     model_config = example(name="Ada")
@@ -83,7 +83,7 @@ class AccountPatch(Schema):
     new_password: str | None = None
 
 
-class LoginIn(Schema):
+class LoginIn(Shape):
     model_config = example(email="me@example.org", password="four random words")  # noqa: S106 - none
 
     email: str
@@ -125,7 +125,7 @@ def _account(user: User) -> AccountOut:
     )
 
 
-class RateLimitOut(Schema):
+class RateLimitOut(Shape):
     """Calls left in this hour; null when nobody counts."""
 
     remaining: int | None

@@ -6,16 +6,16 @@ import uuid
 from datetime import datetime
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts import ssh_keys
 from apps.accounts.models import SSHKey
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 
 router = Router(tags=["account"])
 
 
-class KeyOut(Schema):
+class KeyOut(Shape):
     """`email` is Heroku's older name of `comment`."""
 
     id: uuid.UUID
@@ -28,7 +28,7 @@ class KeyOut(Schema):
     last_used_at: datetime | None
 
 
-class KeyIn(Schema):
+class KeyIn(Shape):
     model_config = example(
         public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFnn8XsWcKyN5kP8bPsAhQqoV9yZz3qQYt0Yk8bVj1"
     )

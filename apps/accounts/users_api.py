@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts import users
 from apps.accounts.models import User
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 
 router = Router(tags=["users"])
 
 
-class UserOut(Schema):
+class UserOut(Shape):
     id: uuid.UUID
     email: str
     name: str | None
@@ -32,7 +32,7 @@ class UserMade(UserOut):
     password: str
 
 
-class UserIn(Schema):
+class UserIn(Shape):
     model_config = example(email="ada@example.org", name="Ada")
 
     email: str

@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.policy import Actor, Right
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of
 from apps.builds.cancel import cancel_build
 from apps.builds.models import ACTIVE, Build, BuildState
 from apps.builds.queries import get_build
@@ -23,18 +23,18 @@ from apps.catalog.queries import get_app
 router = Router(tags=["builds"])
 
 
-class Ref(Schema):
+class Ref(Shape):
     id: uuid.UUID
 
 
-class SourceBlob(Schema):
+class SourceBlob(Shape):
     checksum: str | None = None
     url: str = ""
     version: str
     version_description: str
 
 
-class BuildOut(Schema):
+class BuildOut(Shape):
     """`status` is Heroku's (pending, succeeded, failed); `state` is exact."""
 
     id: uuid.UUID

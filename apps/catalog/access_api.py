@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.auth import client_address
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of, example
 from apps.accounts.users import find_user
 from apps.catalog import collaborators, invitations
 from apps.catalog.models import GRANTABLE, App, Collaborator, Invitation
@@ -27,17 +27,17 @@ _DESCRIPTIONS = {
 }
 
 
-class PermissionOut(Schema):
+class PermissionOut(Shape):
     name: str
     description: str
 
 
-class CollaboratorApp(Schema):
+class CollaboratorApp(Shape):
     id: uuid.UUID
     name: str
 
 
-class CollaboratorOut(Schema):
+class CollaboratorOut(Shape):
     """`role` is "owner" or "collaborator"; the owner's `id` is the user's own."""
 
     id: uuid.UUID
@@ -49,7 +49,7 @@ class CollaboratorOut(Schema):
     updated_at: datetime
 
 
-class CollaboratorIn(Schema):
+class CollaboratorIn(Shape):
     """`user` is an address or id. Without `permissions`: view, deploy and operate."""
 
     model_config = example(user="ada@example.org", permissions=["deploy"])
@@ -59,13 +59,13 @@ class CollaboratorIn(Schema):
     silent: bool = False
 
 
-class CollaboratorPatch(Schema):
+class CollaboratorPatch(Shape):
     model_config = example(permissions=["manage"])
 
     permissions: list[str]
 
 
-class InvitationOut(Schema):
+class InvitationOut(Shape):
     """An invitation without an app is one to this paas alone."""
 
     id: uuid.UUID
@@ -85,13 +85,13 @@ class InvitationIssued(InvitationOut):
     url: str
 
 
-class InvitationIn(Schema):
+class InvitationIn(Shape):
     model_config = example(email="ada@example.org")
 
     email: str
 
 
-class AcceptIn(Schema):
+class AcceptIn(Shape):
     """`password`: a new one, or the present one if the address has an account by now."""
 
     model_config = example(token="inv_...", password="four random words")  # noqa: S106 - none

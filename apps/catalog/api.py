@@ -8,12 +8,12 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import require_read
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of, example
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
@@ -24,12 +24,12 @@ REGION = "here"
 """An instance is one place; Heroku's clients want a name for it."""
 
 
-class NameRef(Schema):
+class NameRef(Shape):
     id: uuid.UUID | None = None
     name: str
 
 
-class AppOut(Schema):
+class AppOut(Shape):
     id: uuid.UUID
     name: str
     owner: UserRef
@@ -55,7 +55,7 @@ class AppOut(Schema):
     released_at: datetime | None = None
 
 
-class AppIn(Schema):
+class AppIn(Shape):
     """Without a name it gets one. `stack` and `region` of Heroku's clients change nothing here."""
 
     model_config = example(name="hello")
@@ -101,7 +101,7 @@ def _page(response: HttpResponse, asked: str | None, apps: QuerySet[App]) -> Sta
     return page(
         response,
         asked,
-        apps.select_related("owner"),
+        apps.prefetch_related("owner"),  # few owners of many apps: cheaper than a join
         show,
         by={"name": "name", "id": "id"},
         default=Range("name"),

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.errors import Refused
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, UserRef, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of, example
 from apps.accounts.users import find_user, get_user
 from apps.accounts.users_api import UserOut
 from apps.accounts.users_api import router as users_router
@@ -24,12 +24,12 @@ from apps.catalog.queries import get_app
 router = Router(tags=["transfers"])
 
 
-class TransferApp(Schema):
+class TransferApp(Shape):
     id: uuid.UUID
     name: str
 
 
-class TransferOut(Schema):
+class TransferOut(Shape):
     id: uuid.UUID
     app: TransferApp
     owner: UserRef
@@ -39,7 +39,7 @@ class TransferOut(Schema):
     updated_at: datetime
 
 
-class TransferIn(Schema):
+class TransferIn(Shape):
     """`app` by name or id, `recipient` by address or id: a collaborator."""
 
     model_config = example(app="hello", recipient="ada@example.org")
@@ -49,13 +49,13 @@ class TransferIn(Schema):
     silent: bool = False
 
 
-class TransferPatch(Schema):
+class TransferPatch(Shape):
     model_config = example(state="accepted")
 
     state: Literal["accepted", "declined"]
 
 
-class Departure(Schema):
+class Departure(Shape):
     """`transfer_to`: the address or id of who gets the user's apps."""
 
     model_config = example(transfer_to="ada@example.org")

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Body, Router, Schema, Status
+from ninja import Body, Router, Status
 from pydantic import NonNegativeInt
 
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 from apps.catalog.api import AppOut
 from apps.catalog.api import router as apps_router
 from apps.catalog.api import show as show_app
@@ -46,14 +46,14 @@ _SIZE_NAMES = {"COLUMNS", "LINES"}
 _MOST_CHARACTERS = 10_000  # in a line of a terminal, or lines of it
 
 
-class AppPatch(Schema):
+class AppPatch(Shape):
     model_config = example(maintenance=True)
 
     name: str | None = None
     maintenance: bool | None = None
 
 
-class RollbackIn(Schema):
+class RollbackIn(Shape):
     """`release`: an id or version; without it the one before the current one."""
 
     model_config = example(release="v3")
@@ -61,11 +61,11 @@ class RollbackIn(Schema):
     release: str | None = None
 
 
-class DynoSize(Schema):
+class DynoSize(Shape):
     name: str
 
 
-class FormationOut(Schema):
+class FormationOut(Shape):
     id: uuid.UUID
     app: AppRef
     type: str
@@ -77,7 +77,7 @@ class FormationOut(Schema):
     updated_at: datetime
 
 
-class UpdateIn(Schema):
+class UpdateIn(Shape):
     """`quantity` is a number, or "+1" and "-1" to add and take away."""
 
     type: str
@@ -85,7 +85,7 @@ class UpdateIn(Schema):
     size: str | None = None
 
 
-class FormationPatch(Schema):
+class FormationPatch(Shape):
     model_config = example(
         updates=[{"type": "web", "quantity": 2}, {"type": "worker", "quantity": "+1"}]
     )
@@ -93,7 +93,7 @@ class FormationPatch(Schema):
     updates: list[UpdateIn]
 
 
-class QuantityIn(Schema):
+class QuantityIn(Shape):
     """As `UpdateIn`, for the one process type that the path names."""
 
     model_config = example(quantity=2, size="standard-2x")
@@ -102,7 +102,7 @@ class QuantityIn(Schema):
     size: str | None = None
 
 
-class DynoIn(Schema):
+class DynoIn(Shape):
     """A one-off. Attached, it gets a terminal unless `force_no_tty`, and waits for its client.
 
     `env` is added to the app's config; its COLUMNS and LINES are the size of the terminal.
@@ -135,12 +135,12 @@ class DynoIn(Schema):
         return Terminal(_extent(columns, default.columns), _extent(lines, default.lines))
 
 
-class DynoRelease(Schema):
+class DynoRelease(Shape):
     id: uuid.UUID | None
     version: int
 
 
-class DynoOut(Schema):
+class DynoOut(Shape):
     id: uuid.UUID
     app: AppRef
     name: str
@@ -159,7 +159,7 @@ class DynoOut(Schema):
 ConfigVarsIn = Annotated[dict[str, str | None], Body(examples=[{"DEBUG": "0", "OLD": None}])]
 
 
-class Empty(Schema):
+class Empty(Shape):
     pass
 
 

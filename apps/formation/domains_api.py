@@ -7,10 +7,10 @@ from datetime import datetime
 
 from django.conf import settings
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 from apps.catalog.models import App, Domain
 from apps.catalog.queries import get_app
 from apps.formation.domains import (
@@ -28,7 +28,7 @@ router = Router(tags=["domains"])
 _OWN_NAMES = uuid.UUID("0d5f1f54-8a5b-4c6c-9a52-4f5d3f1c7a0e")
 
 
-class DomainOut(Schema):
+class DomainOut(Shape):
     """`cname` is where the DNS should point; `status` is whether the front door leads here."""
 
     id: uuid.UUID
@@ -44,7 +44,7 @@ class DomainOut(Schema):
     updated_at: datetime
 
 
-class DomainIn(Schema):
+class DomainIn(Shape):
     """`sni_endpoint` is Heroku's and may be null only: certificates are the front door's affair."""
 
     model_config = example(hostname="www.example.org")

@@ -7,7 +7,7 @@ import uuid
 
 from django.conf import settings
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 from ninja.security import HttpBearer
 
 from apps.accounts import ssh_keys
@@ -15,7 +15,7 @@ from apps.accounts.auth import actor_for_token
 from apps.accounts.errors import NotFound, Unauthorized
 from apps.accounts.models import User
 from apps.accounts.policy import Actor
-from apps.accounts.schemas import ERRORS
+from apps.accounts.schemas import ERRORS, Shape
 from apps.catalog.models import App
 from apps.formation import pushes
 from apps.formation.run import note_end
@@ -32,15 +32,15 @@ class InternalAuth(HttpBearer):
 router = Router(tags=["internal"], auth=InternalAuth())
 
 
-class KeyIn(Schema):
+class KeyIn(Shape):
     fingerprint: str
 
 
-class KeyOwnerOut(Schema):
+class KeyOwnerOut(Shape):
     user: str
 
 
-class AccessIn(Schema):
+class AccessIn(Shape):
     """With a token, or with the fingerprint of a key that the client has proven to hold."""
 
     app: str
@@ -49,7 +49,7 @@ class AccessIn(Schema):
     fingerprint: str = ""
 
 
-class AccessOut(Schema):
+class AccessOut(Shape):
     app_id: uuid.UUID
     app: str
     user_id: uuid.UUID
@@ -58,7 +58,7 @@ class AccessOut(Schema):
     deploy_branch: str
 
 
-class PushIn(Schema):
+class PushIn(Shape):
     app_id: uuid.UUID
     user_id: uuid.UUID
     commit: str
@@ -66,33 +66,33 @@ class PushIn(Schema):
     branch: str
 
 
-class PushOut(Schema):
+class PushOut(Shape):
     build_id: uuid.UUID
     archive: str
     notices: list[str]
 
 
-class LiveOut(Schema):
+class LiveOut(Shape):
     live: str
     url: str
     notices: list[str]
 
 
-class AbandonIn(Schema):
+class AbandonIn(Shape):
     reason: str
 
 
-class EndIn(Schema):
+class EndIn(Shape):
     delivered: bool
 
 
-class RunEndIn(Schema):
+class RunEndIn(Shape):
     app_id: uuid.UUID
     name: str
     status: int | None
 
 
-class Done(Schema):
+class Done(Shape):
     ok: bool = True
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 from pydantic import Field
 
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 from apps.logs import sessions
 from apps.logs.lines import NAME
 
@@ -19,7 +19,7 @@ router = Router(tags=["logs"])
 _Name = Annotated[str, Field(pattern=rf"^(?:{NAME.pattern})?$", max_length=100)]
 
 
-class LogSessionIn(Schema):
+class LogSessionIn(Shape):
     """`dyno` is "web.1" or "web"; `source` is "app" or "paas"."""
 
     model_config = example(lines=200, tail=True, dyno="web.1")
@@ -30,7 +30,7 @@ class LogSessionIn(Schema):
     source: _Name | None = None
 
 
-class LogSessionOut(Schema):
+class LogSessionOut(Shape):
     """`logplex_url` streams the lines as server-sent events; open it within five minutes."""
 
     id: uuid.UUID

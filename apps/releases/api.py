@@ -7,31 +7,31 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.policy import Actor, Right, require_secrets
 from apps.accounts.ranges import Range, RangeHeader, page
-from apps.accounts.schemas import ERRORS, UserRef, actor_of
+from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of
 from apps.builds.api import output_url
 from apps.builds.models import Build
 from apps.catalog.queries import get_app
 from apps.releases.create import newest_good, variables_of
 from apps.releases.models import UNFINISHED, Release
-from apps.releases.queries import get_release, is_eligible, releases_of
+from apps.releases.queries import get_release, is_eligible, listed
 
 router = Router(tags=["releases"])
 
 
-class AppRef(Schema):
+class AppRef(Shape):
     id: uuid.UUID
     name: str
 
 
-class SlugRef(Schema):
+class SlugRef(Shape):
     id: uuid.UUID
 
 
-class ReleaseOut(Schema):
+class ReleaseOut(Shape):
     """`status` is Heroku's (pending, succeeded, failed); `state` is exact."""
 
     id: uuid.UUID
@@ -64,7 +64,7 @@ def list_releases(
     return page(
         response,
         range_,
-        releases_of(get_app(actor, app)),
+        listed(get_app(actor, app)),
         lambda release: show(release, actor),
         by={"version": "version", "id": "id"},
         default=Range("version", descending=True),

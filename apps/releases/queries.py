@@ -15,6 +15,13 @@ def releases_of(app: App) -> models.QuerySet[Release]:
     return Release.objects.filter(app=app).select_related("build", "config", "user", "app")
 
 
+def listed(app: App) -> models.QuerySet[Release]:
+    """The releases of `app` as lists show them: without configs, plans and phases."""
+    unread = ("config", "build__plan", "build__phases", "build__failure")
+    shown: models.QuerySet[Release] = app.releases.select_related("build", "user")
+    return shown.defer(*unread)
+
+
 def current_release(app: App) -> Release | None:
     """The release the runtime is to make true."""
     return releases_of(app).filter(current=True).first()

@@ -10,15 +10,14 @@ import uuid
 from typing import NoReturn
 
 from django.http import HttpRequest
-from ninja import Schema
 
 from apps.accounts.errors import NotFound, Refused
 from apps.accounts.policy import require_read
-from apps.accounts.schemas import actor_of
+from apps.accounts.schemas import Shape, actor_of
 from apps.catalog.queries import get_app
 
 
-class Absent(Schema):
+class Absent(Shape):
     """What Heroku's resources have in common."""
 
     id: uuid.UUID

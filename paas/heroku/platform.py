@@ -6,9 +6,9 @@ import uuid
 
 from django.conf import settings
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 
-from apps.accounts.schemas import ERRORS
+from apps.accounts.schemas import ERRORS, Shape
 from apps.catalog.api import REGION
 from apps.formation.sizes import SIZES
 
@@ -17,21 +17,21 @@ router = Router(tags=["platform"])
 _NAMESPACE = uuid.UUID("0a2e4b0c-52a5-4f53-9bcb-0c9f4f2a8b3e")
 
 
-class RegionOut(Schema):
+class RegionOut(Shape):
     id: uuid.UUID
     name: str
     description: str
     private_capable: bool
 
 
-class StackOut(Schema):
+class StackOut(Shape):
     id: uuid.UUID
     name: str
     default: bool
     state: str
 
 
-class DynoSizeOut(Schema):
+class DynoSizeOut(Shape):
     """`memory` in GB, `compute` as a share of what "standard" gets."""
 
     id: uuid.UUID

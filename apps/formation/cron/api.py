@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from django.db.models import Max
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 
 from apps.accounts.errors import NotFound
 from apps.accounts.policy import Right
-from apps.accounts.schemas import ERRORS, actor_of, example
+from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
 from apps.formation.cron.clock import TIME_TO_LIVE
@@ -23,7 +23,7 @@ from apps.releases.api import AppRef
 router = Router(tags=["cron"])
 
 
-class RunOut(Schema):
+class RunOut(Shape):
     """`minute` is the one it was due in; null for a run that somebody asked for."""
 
     id: uuid.UUID
@@ -38,7 +38,7 @@ class RunOut(Schema):
     finished_at: datetime | None
 
 
-class CronOut(Schema):
+class CronOut(Shape):
     """`paused` says why the clock leaves it out; times are UTC."""
 
     id: str
@@ -51,13 +51,13 @@ class CronOut(Schema):
     last_run: RunOut | None
 
 
-class CronPatch(Schema):
+class CronPatch(Shape):
     model_config = example(suspended=True)
 
     suspended: bool
 
 
-class RunIn(Schema):
+class RunIn(Shape):
     """`time_to_live`: seconds until it is stopped."""
 
     model_config = example(time_to_live=600)
