@@ -88,3 +88,11 @@ def test_the_document_is_true(case, world, apps):
 
 def test_the_instance_gives_this_document(world):
     assert json.loads(world.get("/openapi.json").body) == document.raw_schema
+
+
+def test_calls_are_counted(world):
+    token = json.loads((world.home / "credentials.json").read_text())["token"]
+    answers = [world.get("/account", headers={"Authorization": f"Bearer {token}"}) for _ in "ab"]
+    first, second = ({k.lower(): v for k, v in one.headers.items()} for one in answers)
+    assert int(second["ratelimit-remaining"]) == int(first["ratelimit-remaining"]) - 1
+    assert first["etag"] == second["etag"]

@@ -21,9 +21,11 @@ def made(world):
 @command("authorizations:create")
 def test_create(heroku, world):
     """Prints a token with the scope and life asked for, and that token works."""
-    shown = heroku("authorizations:create", "-d", "for ci", "-s", "read,write", "-e", "3600").stdout
+    shown = heroku(
+        "authorizations:create", "-d", "for ci", "-s", "identity,read", "-e", "3600"
+    ).stdout
     assert re.search(r"^Description: +for ci$", shown, re.MULTILINE)
-    assert re.search(r"^Scope: +read,write$", shown, re.MULTILINE)
+    assert re.search(r"^Scope: +identity,read$", shown, re.MULTILINE)
     assert "in about 1 hour" in shown
     token = re.search(r"^Token: +(\S+)$", shown, re.MULTILINE)[1]
     other = Heroku(world, token, world.folder / "other")
