@@ -15,10 +15,13 @@ APPS = Path(__file__).parent / "apps"
 
 
 @contextmanager
-def instance() -> Iterator[World]:
+def instance(**settings: str) -> Iterator[World]:
     """A fresh instance, gone afterwards with all it made."""
-    with tempfile.TemporaryDirectory(prefix="paas-bench-") as folder, running(Path(folder)) as it:
-        yield it
+    with (
+        tempfile.TemporaryDirectory(prefix="paas-bench-") as folder,
+        running(Path(folder), **settings) as world,
+    ):
+        yield world
 
 
 def make_app(world: World, sample: str | Path, name: str, procfile: str | None = None) -> Path:

@@ -177,18 +177,18 @@ class World:
         app: str | None = None,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        body: str | None = None,
         timeout: float = 10,
     ) -> Answer:
         """One request through the front door, to the panel or to an app."""
         host = f"{app}.localhost" if app else "localhost"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(
-                method, path, headers={"Host": f"{host}:{self.port}", **(headers or {})}
-            )
+            sent = {"Host": f"{host}:{self.port}", **(headers or {})}
+            connection.request(method, path, body, sent)
             response = connection.getresponse()
-            body = response.read().decode(errors="replace")
-            return Answer(response.status, body, dict(response.getheaders()))
+            text = response.read().decode(errors="replace")
+            return Answer(response.status, text, dict(response.getheaders()))
         finally:
             connection.close()
 
