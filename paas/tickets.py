@@ -31,6 +31,7 @@ class Ticket:
     Args:
         app_id, name: which ("run.7").
         terminal: the size of the terminal it gets, or None for pipes.
+        user, authorization: ids of who asked, and of the token they came with, if any.
         marks_status: end the output with the line by which Heroku's client
             knows the exit status.
     """
@@ -38,6 +39,8 @@ class Ticket:
     app_id: str
     name: str
     terminal: Terminal | None
+    user: str
+    authorization: str | None
     marks_status: bool = False
 
 

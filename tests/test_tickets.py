@@ -10,8 +10,8 @@ from paas.tickets import Ticket, TicketError
 
 TOKEN = "internal token"
 TICKETS = [
-    Ticket("id-1", "run.7", Terminal(120, 40), marks_status=True),
-    Ticket("id-1", "run.8", None),
+    Ticket("id-1", "run.7", Terminal(120, 40), "user", "token", marks_status=True),
+    Ticket("id-1", "run.8", None, "user", None),
 ]
 
 

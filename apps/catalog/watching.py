@@ -40,10 +40,20 @@ class Reader:
         return cls(str(actor.user.pk), str(token.pk) if token else None)
 
 
+def actor_of(reader: Reader) -> Actor | None:
+    """Who `reader` is now; None if the user may not sign in any more or the token has ended."""
+    if reader.authorization is None:
+        user = User.objects.filter(pk=reader.user, is_active=True).first()
+        return Actor(user) if user else None
+    usable = Authorization.objects.usable().select_related("user")
+    token = usable.filter(pk=reader.authorization, user_id=reader.user).first()
+    return Actor(token.user, frozenset(token.scopes), token) if token else None
+
+
 def may_view(reader: Reader, app_id: uuid.UUID) -> bool:
     """Whether `reader` may still see the app."""
     close_old_connections()
-    actor, app = _actor(reader), App.objects.filter(pk=app_id).first()
+    actor, app = actor_of(reader), App.objects.filter(pk=app_id).first()
     return actor is not None and app is not None and right_on(actor, app) >= Right.VIEW
 
 
@@ -90,12 +100,3 @@ async def while_true(
 
 async def _next(stream: AsyncGenerator[_Item]) -> _Item | object:
     return await anext(stream, _END)
-
-
-def _actor(reader: Reader) -> Actor | None:
-    if reader.authorization is None:
-        user = User.objects.filter(pk=reader.user, is_active=True).first()
-        return Actor(user) if user else None
-    usable = Authorization.objects.usable().select_related("user")
-    token = usable.filter(pk=reader.authorization, user_id=reader.user).first()
-    return Actor(token.user, frozenset(token.scopes), token) if token else None

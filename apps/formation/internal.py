@@ -17,8 +17,9 @@ from apps.accounts.models import User
 from apps.accounts.policy import Actor
 from apps.accounts.schemas import ERRORS, Shape
 from apps.catalog.models import App
+from apps.catalog.watching import Reader
 from apps.formation import pushes
-from apps.formation.run import note_end
+from apps.formation.run import may_go_on, note_end
 from apps.source.repositories import archive_path
 
 
@@ -84,6 +85,18 @@ class AbandonIn(Shape):
 
 class EndIn(Shape):
     delivered: bool
+
+
+class RunIn(Shape):
+    """An attached one-off's app, and who has started it, with which token."""
+
+    app_id: uuid.UUID
+    user: uuid.UUID
+    authorization: uuid.UUID | None
+
+
+class PermittedOut(Shape):
+    permitted: bool
 
 
 class RunEndIn(Shape):
@@ -176,6 +189,12 @@ def _owner(fingerprint: str) -> Actor:
     if actor is None:
         raise Unauthorized("This SSH key is not known here. Add it: paas keys:add")
     return actor
+
+
+@router.post("/runs/permitted", response={200: PermittedOut, **ERRORS}, include_in_schema=False)
+def run_permitted(request: HttpRequest, body: RunIn) -> PermittedOut:
+    authorization = str(body.authorization) if body.authorization else None
+    return PermittedOut(permitted=may_go_on(Reader(str(body.user), authorization), body.app_id))
 
 
 @router.post("/runs/ended", response={200: Done, **ERRORS}, include_in_schema=False)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
-from apps.accounts.errors import Refused
+from apps.accounts.errors import Forbidden, NotFound, Refused
 from apps.accounts.policy import Actor, Right, require, require_secrets
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
 from apps.catalog.names import CONFIG_NAME
+from apps.catalog.watching import Reader, actor_of
 from apps.formation.events import tell_api, tell_process
 from apps.formation.helm import next_one_off
 from apps.formation.runtime import get_runtime
@@ -117,9 +118,24 @@ def run_attached(actor: Actor, app: App, order: Order, terminal: Terminal | None
         )
     _tell(actor, app, ready, attached=True)
     marks_status = command != order.command
-    ticket = Ticket(str(app.id), ready.name, terminal, marks_status=marks_status)
+    who = Reader.of(actor)
+    ticket = Ticket(
+        str(app.id), ready.name, terminal, who.user, who.authorization, marks_status=marks_status
+    )
     url = settings.INSTANCE.rendezvous_url(tickets.seal(ticket, settings.INTERNAL_TOKEN))
     return Started(ready.name, ready.command, ready.size.name, ready.release, url)
+
+
+def may_go_on(reader: Reader, app_id: uuid.UUID) -> bool:
+    """Whether whoever has started an attached one-off might still do so."""
+    actor, app = actor_of(reader), App.objects.filter(pk=app_id).first()
+    if actor is None or app is None:
+        return False
+    try:
+        _require_run(actor, app)
+    except (Forbidden, NotFound):
+        return False
+    return True
 
 
 def note_end(app_id: uuid.UUID, name: str, status: int | None) -> None:
@@ -132,8 +148,7 @@ def note_end(app_id: uuid.UUID, name: str, status: int | None) -> None:
 
 def _prepare(actor: Actor, app: App, order: Order) -> _Ready:
     """Ask for the rights, and check all that can be checked before something starts."""
-    require(actor, Right.OPERATE, app)
-    require_secrets(actor, write=True)  # a command can print the config vars it gets
+    _require_run(actor, app)
     release = current_release(app)
     if release is None or release.build is None:
         raise Refused(f"{app.name} has no code yet. Push it first: git push paas main")
@@ -145,6 +160,11 @@ def _prepare(actor: Actor, app: App, order: Order) -> _Ready:
         release=release,
         spec=spec_of(release),
     )
+
+
+def _require_run(actor: Actor, app: App) -> None:
+    require(actor, Right.OPERATE, app)
+    require_secrets(actor, write=True)  # a command can print the config vars it gets
 
 
 def _check(order: Order) -> None:

@@ -34,8 +34,9 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = requests.parse(scope)
-        access = await self._access(request, requests.client_address(scope))
-        job = Job(request.service, access, request.protocol)
+        login = Token(request.token)
+        access = await self._access(request, login, requests.client_address(scope))
+        job = Job(request.service, access, login, request.protocol)
         if request.advertises:
             await _respond_refs(send, request, await self._services.advertise(job))
             return
@@ -43,11 +44,11 @@ class Application:
         client = HttpClient(receive, send, f"application/x-{request.service}-result")
         await self._services.run(job, body, client)
 
-    async def _access(self, request: Request, address: str) -> Access:
+    async def _access(self, request: Request, login: Token, address: str) -> Access:
         if self._failures.blocked(address):
             raise RefusedError(429, "Too many wrong tokens from your address; wait a minute.")
         try:
-            return await self._services.access(request.app, request.service, Token(request.token))
+            return await self._services.access(request.app, request.service, login)
         except RefusedError as refused:
             if refused.status == 401:
                 self._failures.record(address)

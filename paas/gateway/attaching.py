@@ -26,10 +26,17 @@ def rendezvous(instance: Instance, panel: Panel) -> Rendezvous:
     def attach(ticket: Ticket) -> Attachment:
         return runtime().attach(ticket.app_id, ticket.name, ticket.terminal)
 
+    async def permitted(ticket: Ticket) -> bool:
+        try:
+            return await panel.run_permitted(ticket.app_id, ticket.user, ticket.authorization)
+        except PanelError as error:  # sessions outlive a panel that restarts
+            log.warning("whether %s may go on is not known: %s", ticket.name, error)
+            return True
+
     async def ended(ticket: Ticket, status: int | None) -> None:
         try:
             await panel.run_ended(ticket.app_id, ticket.name, status)
         except PanelError as error:
             log.warning("the log will not say how %s ended: %s", ticket.name, error)
 
-    return Rendezvous(instance, panel.token, attach, ended)
+    return Rendezvous(instance, panel.token, attach, permitted, ended)

@@ -138,6 +138,12 @@ class Panel:
         """The push is over; `delivered` if its client saw how the deploy ended."""
         await self._call(f"pushes/{build_id}/end", {"delivered": delivered})
 
+    async def run_permitted(self, app_id: str, user: str, authorization: str | None) -> bool:
+        """Whether `user`, by the token `authorization` if any, may still run processes."""
+        body = {"app_id": app_id, "user": user, "authorization": authorization}
+        _, answer = await self._call("permitted", body, room="runs")
+        return bool(answer["permitted"])
+
     async def run_ended(self, app_id: str, name: str, status: int | None) -> None:
         """A client's session with the one-off `name` is over; `status` if the process ended it."""
         await self._call("ended", {"app_id": app_id, "name": name, "status": status}, room="runs")

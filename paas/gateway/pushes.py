@@ -12,7 +12,8 @@ from pathlib import Path
 from paas import faults
 from paas.gateway import build_log, updates
 from paas.gateway.hooks import Say
-from paas.gateway.panel import Access, AlreadyLive, NewBuild, Panel, PanelError
+from paas.gateway.panel import Access, AlreadyLive, Login, NewBuild, Panel, PanelError
+from paas.gateway.protocol import RECEIVE_PACK
 from paas.gateway.tree import PushedObjects, TreeError
 from paas.gateway.updates import Update
 
@@ -41,10 +42,11 @@ class Push:
 
     Args:
         access: who pushes to which app.
+        login: what they came with.
     """
 
-    def __init__(self, panel: Panel, places: Places, access: Access) -> None:
-        self._panel, self._places, self._access = panel, places, access
+    def __init__(self, panel: Panel, places: Places, access: Access, login: Login) -> None:
+        self._panel, self._places, self._access, self._login = panel, places, access, login
         self._build_id: str | None = None
         self._settled = False
         self._interrupted = asyncio.Event()
@@ -84,6 +86,7 @@ class Push:
         verdict = updates.judge(wanted, self._access.deploy_branch)
         if verdict.refusals:
             raise PushError("\n".join(verdict.refusals))
+        await self._ask_again()
         if verdict.warnings:
             await say(_block("\n".join(verdict.warnings)))
         if verdict.deploy is None:
@@ -92,6 +95,13 @@ class Push:
         if not deployed and len(wanted) > 1:
             await say(_block("Nothing of this push was stored: git takes all of it or nothing."))
         return deployed
+
+    async def _ask_again(self) -> None:
+        """A client may take long to send a push: the right counts that they have now."""
+        try:
+            await self._panel.access(str(self._access.app_id), RECEIVE_PACK, self._login)
+        except PanelError as error:
+            raise PushError(error.message) from error
 
     async def _deploy(self, commit: str, environment: Mapping[str, str], say: Say) -> bool:
         try:

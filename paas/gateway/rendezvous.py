@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 Attach = Callable[[Ticket], Attachment]
 """Attaches to the process of a ticket; blocks, and raises RuntimeFailure."""
+Permitted = Callable[[Ticket], Awaitable[bool]]
+"""Whether whoever was given the ticket may still run processes of its app."""
 Ended = Callable[[Ticket, int | None], Awaitable[None]]
 """Is told that the session is over, with the process's exit status if that is why."""
 
@@ -34,6 +36,7 @@ _MOST_STRANGERS = 64  # connections that have not shown a secret yet
 _MOST_SESSIONS = 256
 _RETRY_SECONDS = 5.0  # while the port is taken
 _RENEW_SECONDS = 24 * 3600.0
+_RECHECK_SECONDS = 3.0
 _CLOSE_SECONDS = 5.0
 _TCP_ESTABLISHED = 1  # linux/tcp_states.h
 _MOST_RETRANSMITS = 8  # of the same data: about a minute
@@ -46,9 +49,16 @@ class Rendezvous:
         token: the internal token, by which tickets are sealed.
     """
 
-    def __init__(self, instance: Instance, token: str, attach: Attach, ended: Ended) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        token: str,
+        attach: Attach,
+        permitted: Permitted,
+        ended: Ended,
+    ) -> None:
         self._instance, self._token = instance, token
-        self._attach, self._ended = attach, ended
+        self._attach, self._permitted, self._ended = attach, permitted, ended
         self._strangers = 0
         self._sessions: set[Session] = set()
         self._meetings: set[asyncio.Task[None]] = set()
@@ -148,6 +158,9 @@ class Rendezvous:
         if len(self._sessions) >= _MOST_SESSIONS:
             await client.notice("Too many are attached at once. Try again later.")
             return
+        if not await self._permitted(ticket):
+            await client.notice(_no_longer_permitted(ticket))
+            return
         try:
             attachment = await asyncio.to_thread(self._attach, ticket)
         except RuntimeFailure as error:
@@ -155,12 +168,22 @@ class Rendezvous:
             return
         session = Session(client, attachment, ticket.name, lambda: _is_cut(connection))
         self._sessions.add(session)
+        guard = asyncio.create_task(self._guard(session, ticket))
         try:
             status = await session.run()
         finally:
+            guard.cancel()
             self._sessions.discard(session)
         if not self._closing:  # then nobody may be there to be told, as at the stop of the panel
             await self._ended(ticket, status)
+
+    async def _guard(self, session: Session, ticket: Ticket) -> None:
+        """End the session within seconds of the right to it."""
+        permitted = True
+        while permitted:
+            await asyncio.sleep(_RECHECK_SECONDS)
+            permitted = await self._permitted(ticket)
+        session.end(_no_longer_permitted(ticket))
 
 
 def _certify(context: ssl.SSLContext, instance: Instance) -> None:
@@ -176,6 +199,13 @@ def _dialect(
         return Framed(reader, writer)
     return Raw(
         reader, writer, terminal=ticket.terminal is not None, marks_status=ticket.marks_status
+    )
+
+
+def _no_longer_permitted(ticket: Ticket) -> str:
+    return (
+        f"{ticket.name} ends: you may no longer run processes of this app, or the token you "
+        "started it with has ended. `paas access` shows who may."
     )
 
 

@@ -39,11 +39,12 @@ class Surroundings:
 class Job:
     """One service on one app, for somebody who may.
 
-    `protocol` is the client's GIT_PROTOCOL, "" for none.
+    `login` is what they came with, `protocol` the client's GIT_PROTOCOL, "" for none.
     """
 
     service: str
     access: Access
+    login: Login
     protocol: str
 
 
@@ -131,7 +132,7 @@ class Services:
     async def _receive_pack(self, job: Job, body: AsyncIterator[bytes], client: Client) -> None:
         faults.point("gateway.after_access")
         hooks.install(self._around.hooks)
-        push = Push(self._around.panel, self._around.places, job.access)
+        push = Push(self._around.panel, self._around.places, job.access, job.login)
         self._pushes.add(push)
         delivered = False
         try:

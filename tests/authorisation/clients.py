@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 from unittest.mock import patch
 
 from django.http import HttpResponseBase
@@ -19,6 +19,7 @@ from django.test import Client
 
 from paas.cli.errors import ApiError, CliError
 from paas.cli.main import root
+from tests.gateway.world import SshDoor
 
 
 def answer_of(response: HttpResponseBase) -> str:
@@ -108,39 +109,24 @@ class Transport(Protocol):
         """
 
 
-class OverHttp:
-    """git itself, through the front door and the gateway."""
+class _Git:
+    """git itself, with a repository that has one commit."""
 
-    def __init__(self, port: int, folder: Path) -> None:
-        self._port, self._folder = port, folder
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
             self._git(command).check_returncode()
 
-    def attempt(self, service: str, app: str, role: str, token: str) -> tuple[str, str]:
-        login = f"x:{token}@" if token else ""
-        url = f"http://{login}127.0.0.1:{self._port}/{app}.git"
+    def talk(self, service: str, url: str, **environ: str) -> subprocess.CompletedProcess[str]:
         # No deploy branch: what is pushed is stored, and nothing is built.
-        command = (
-            ["ls-remote", url] if service == "git fetch" else ["push", url, "HEAD:refs/heads/x"]
-        )
-        done = self._git(command)
-        return self._answer(done), done.stderr
+        push = ["push", url, f"HEAD:refs/heads/{self._folder.name}"]
+        return self._git(["ls-remote", url] if service == "git fetch" else push, **environ)
 
-    def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
-        if done.returncode == 0:
-            return "ok"
-        if "could not read Username" in done.stderr or "Authentication failed" in done.stderr:
-            return "401"
-        if "not found" in done.stderr:
-            return "404"
-        status = re.search(r"The requested URL returned error: (\d+)", done.stderr)
-        return status[1] if status else "failed"
-
-    def _git(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _git(self, command: list[str], **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *command],
             cwd=self._folder,
-            env=self._environ,
+            env={**self._environ, **environ},
             capture_output=True,
             text=True,
             check=False,
@@ -162,3 +148,49 @@ class OverHttp:
             "LC_ALL": "C.UTF-8",
             **person,
         }
+
+
+class OverHttp:
+    """Through the front door and the gateway; the token is the password."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._port, self._git = port, _Git(folder)
+
+    def attempt(self, service: str, app: str, role: str, token: str) -> tuple[str, str]:
+        login = f"x:{token}@" if token else ""
+        done = self._git.talk(service, f"http://{login}127.0.0.1:{self._port}/{app}.git")
+        return self._answer(done), done.stderr
+
+    def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
+        if done.returncode == 0:
+            return "ok"
+        if "could not read Username" in done.stderr or "Authentication failed" in done.stderr:
+            return "401"
+        if "not found" in done.stderr:
+            return "404"
+        status = re.search(r"The requested URL returned error: (\d+)", done.stderr)
+        return status[1] if status else "failed"
+
+
+class OverSsh:
+    """OpenSSH's client, with the key of whoever comes; there are no statuses, only texts."""
+
+    _TEXTS: ClassVar[Mapping[str, str]] = {
+        "Permission denied (": "401",
+        " !     You may see ": "403",
+        " !     There is no app ": "404",
+    }
+
+    def __init__(self, door: SshDoor, folder: Path) -> None:
+        self._door, self._git = door, _Git(folder)
+
+    def attempt(self, service: str, app: str, role: str, token: str) -> tuple[str, str]:
+        url, environ = self._door.url(app, role), self._door.environ(role)
+        done = self._git.talk(service, url, **environ)
+        return self._answer(done), done.stderr
+
+    def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
+        if done.returncode == 0:
+            return "ok"
+        said = (answer for text, answer in self._TEXTS.items() if text in done.stderr)
+        return next(said, "failed")

@@ -13,14 +13,16 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.test import override_settings
 
+from apps.accounts import ssh_keys
+from apps.accounts.policy import Actor
 from apps.catalog import watching
 from apps.formation import change, runtime
 from apps.releases.models import Release, ReleaseState
 from paas.runtimes.null import NullRuntime
-from tests.authorisation.clients import CommandLine, OverHttp
+from tests.authorisation.clients import CommandLine, OverHttp, OverSsh
 from tests.authorisation.panel import LivePanel
 from tests.authorisation.scene import Scene, make_scene
-from tests.gateway.world import FrontDoor, Gateway
+from tests.gateway.world import FrontDoor, Gateway, SshDoor, free_port
 
 _MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
@@ -65,17 +67,45 @@ def command_line(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="package")
-def over_http(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
-    """The real gateway behind the real front door; both ask the live panel."""
+def gateway(scene: Scene) -> Iterator[Gateway]:
+    """The real one, which asks the live panel."""
     for folder in (settings.INSTANCE.sources, settings.INSTANCE.repositories):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with TemporaryDirectory(prefix="paas-") as run:  # short: Unix sockets allow 107 bytes
-        instance = replace(settings.INSTANCE, run=Path(run))
+        instance = replace(
+            settings.INSTANCE, run=Path(run), ssh_port=free_port(), rendezvous_port=free_port()
+        )
         panel = LivePanel(instance.web_socket)
-        gateway, front_door = Gateway(instance), FrontDoor(instance)
+        gateway = Gateway(instance)
         gateway.start()
-        front_door.start()
-        yield OverHttp(front_door.port, tmp_path_factory.mktemp("git"))
-        front_door.stop()
+        yield gateway
         gateway.stop()
         panel.stop()
+
+
+@pytest.fixture(scope="package")
+def over_http(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
+    """Through the real front door."""
+    front_door = FrontDoor(gateway.instance)
+    front_door.start()
+    yield OverHttp(front_door.port, tmp_path_factory.mktemp("over-http"))
+    front_door.stop()
+
+
+@pytest.fixture(scope="package")
+def over_ssh(scene: Scene, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> OverSsh:
+    """With a key for everybody: nobody has added anonymous', and the owner has removed one."""
+    door = SshDoor(gateway.instance, tmp_path_factory.mktemp("keys") / "of roles")
+    door.make_key("anonymous")
+    for role, user in scene.users.items():
+        _add_key(door, role, Actor(user))
+    owner = Actor(scene.users["owner"])
+    ssh_keys.remove(owner, _add_key(door, "expired token", owner))
+    return OverSsh(door, tmp_path_factory.mktemp("over-ssh"))
+
+
+def _add_key(door: SshDoor, role: str, actor: Actor) -> str:
+    """Make a key for `role` and add it as one of `actor`'s; its fingerprint."""
+    fingerprint = door.make_key(role)
+    ssh_keys.add(actor, door.key(role).with_suffix(".pub").read_text())
+    return fingerprint

@@ -20,13 +20,17 @@ ROLES = (
     "wrong scope",
 )
 _BOLDEST = ("owner", "admin", "manager")
-_ANSWER = re.compile(r"(?P<answer>ok|open|nothing|40[134]|422)(?: \((?P<scope>[a-z-]+)\))?\Z")
+NOBODY = "-"
+_ANSWER = re.compile(r"(?P<answer>ok|open|nothing|-|40[134]|422)(?: \((?P<scope>[a-z-]+)\))?\Z")
 _DEFAULT_SCOPE = "identity"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one role gets: ok, open, nothing or a status; `scope` is the wrong one's."""
+    """What one role gets: ok, open, nothing or a status; `scope` is the wrong one's.
+
+    NOBODY: there is nobody of this role who could ask.
+    """
 
     answer: str
     scope: str
@@ -73,7 +77,7 @@ def _row(cells: list[str]) -> Row:
 
 def _cell(text: str) -> Cell:
     match = _ANSWER.match(text)
-    assert match, f"{text!r} is no answer: ok, open, nothing, 401, 403, 404, 422, or 403 (scope)"
+    assert match, f"{text!r} is no answer: ok, open, nothing, -, 401, 403, 404, 422, or 403 (scope)"
     return Cell(match["answer"], match["scope"] or _DEFAULT_SCOPE)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from tests.authorisation import surface, table
-from tests.authorisation.clients import CommandLine, OverHttp, Transport, call
+from tests.authorisation.clients import CommandLine, OverHttp, OverSsh, Transport, call
 from tests.authorisation.scene import Scene, body_of, undone
-from tests.authorisation.table import ROLES, Row
+from tests.authorisation.table import NOBODY, ROLES, Row
 
 pytestmark = [
     pytest.mark.django_db,
@@ -23,6 +23,7 @@ Attempt = Callable[[str, str], tuple[str, str]]
 CALLS = table.rows("Calls")
 COMMANDS = table.rows("Commands")
 OVER_HTTP = table.rows("git over HTTP")
+OVER_SSH = table.rows("git over SSH")
 OWN_COMMANDS = table.commands("Commands that ask no panel")
 
 
@@ -34,6 +35,8 @@ def check(scene: Scene, row: Row, attempt: Attempt) -> None:
     """Everybody attempts `row`; what differs from the table is told all at once."""
     wrong = []
     for role, cell in row.cells.items():
+        if cell.answer == NOBODY:
+            continue
         token = scene.token(role, row)
         with undone():
             answer, said = attempt(role, token)
@@ -80,6 +83,11 @@ def test_git_over_http(scene: Scene, over_http: OverHttp, row: Row) -> None:
     check_git(scene, row, over_http)
 
 
+@each(OVER_SSH)
+def test_git_over_ssh(scene: Scene, over_ssh: OverSsh, row: Row) -> None:
+    check_git(scene, row, over_ssh)
+
+
 # --- nothing is left out ------------------------------------------------------
 def _called() -> set[str]:
     """The calls of the table, with plain parameters: `{collaborator=self}` is one."""
@@ -109,6 +117,23 @@ def test_every_command_has_a_row() -> None:
     named = [row.what for row in COMMANDS] + OWN_COMMANDS
     missing = surface.commands() - {what.split()[1] for what in named}
     assert not missing, _how_to_add({f"paas {name}" for name in missing}, "Commands")
+
+
+def test_every_service_has_a_row_for_every_transport() -> None:
+    for rows in (OVER_HTTP, OVER_SSH):
+        assert [row.what for row in rows] == ["git fetch", "git push"]
+
+
+def test_only_keys_are_without_a_scope() -> None:
+    """So that "-" can leave no other question open."""
+    skipped = {
+        (heading, role)
+        for heading in ("Calls", "Commands", "git over HTTP", "git over SSH")
+        for row in table.rows(heading)
+        for role, cell in row.cells.items()
+        if cell.answer == NOBODY
+    }
+    assert skipped == {("git over SSH", "wrong scope")}
 
 
 def test_no_row_is_about_what_is_gone() -> None:

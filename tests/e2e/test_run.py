@@ -239,6 +239,34 @@ def test_a_signal_to_a_client_without_terminal_ends_it(world, app, number):
     eventually(lambda: not is_running(world, "1005"), "sleep has ended")
 
 
+def test_it_ends_with_the_right_of_its_user(world, app):
+    """Somebody may operate, runs a process, and is removed while it goes on."""
+    mate = "operator@example.org"
+    password = world.paas("users:create", mate).stdout.split("Password:")[1].split()[0]
+    world.paas("access:add", mate, "-a", NAME, "-p", "operate")
+    _, login = world.api("POST", "/auth/login", {"email": mate, "password": password})
+    token = login["access_token"]["token"]
+    client = subprocess.Popen(
+        ["paas", "run", "-a", NAME, "echo ready; exec sleep 1012"],
+        env={**world.environment, "PAAS_URL": world.origin, "PAAS_TOKEN": token},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert client.stdout.readline() == "ready\n"
+        time.sleep(4)
+        assert client.poll() is None and is_running(world, "1012"), "it goes on while they may"
+        world.paas("access:remove", mate, "-a", NAME)
+        _, said = client.communicate(timeout=30)
+    finally:
+        client.kill()
+    assert client.returncode == 1 and "you may no longer run processes" in said
+    eventually(lambda: not is_running(world, "1012"), "the process has ended")
+    nothing_left(world)
+
+
 def test_killed_parts(world, app, terminal):
     """Web and worker are not needed by a session; with the gateway it ends, and says so."""
     shell = terminal("bash", "--norc", "-i")

@@ -6,12 +6,15 @@ import json
 
 import pytest
 from django.conf import settings
+from django.test import Client
+from django.utils import timezone
 
-from apps.accounts.policy import Right
+from apps.accounts.models import Authorization, User
+from apps.accounts.policy import Actor, Right
 from apps.activity.models import Activity
-from apps.catalog.models import Collaborator
+from apps.catalog.models import App, Collaborator
 from apps.formation.change import roll_out_change
-from apps.formation.run import note_end
+from apps.formation.run import Order, note_end, run_attached
 from paas import tickets
 from paas.certificates import ensure_authority
 from paas.runtimes.base import LimitExceeded, Terminal
@@ -45,7 +48,9 @@ def attach(call: Api, command: str = "bash", **more: object) -> tickets.Ticket:
 
 def test_the_address_is_for_this_process(call, live, null):
     ticket = attach(call, env={"TERM": "xterm", "COLUMNS": 120, "LINES": "40"})
-    assert ticket == tickets.Ticket(str(live.id), "run.1", Terminal(120, 40))
+    user = str(live.owner_id)
+    token = str(Authorization.objects.get(user=user).pk)
+    assert ticket == tickets.Ticket(str(live.id), "run.1", Terminal(120, 40), user, token)
     assert null.attach(str(live.id), "run.1", ticket.terminal).wait() == 0
     assert attach(call).name == "run.2"
 
@@ -137,6 +142,67 @@ def test_stopping_needs_the_right_to_operate(call, api, bob, live, right, status
     attach(call)
     Collaborator.objects.create(app=live, user=bob, right=right)
     assert api(bob)("POST", f"{DYNOS}/run.1/actions/stop")[0] == status
+
+
+# --- who may go on --------------------------------------------------------------
+def may_go_on(client: Client, ticket: tickets.Ticket) -> bool:
+    """The gateway's question."""
+    answer = client.post(
+        "/internal/runs/permitted",
+        {"app_id": ticket.app_id, "user": ticket.user, "authorization": ticket.authorization},
+        content_type="application/json",
+        headers={"Host": "localhost", "Authorization": f"Bearer {settings.INTERNAL_TOKEN}"},
+    )
+    assert answer.status_code == 200, answer.content
+    return bool(answer.json()["permitted"])
+
+
+def _lower(bob: User) -> None:
+    Collaborator.objects.filter(user=bob).update(right=Right.DEPLOY)
+
+
+def _remove(bob: User) -> None:
+    Collaborator.objects.filter(user=bob).delete()
+
+
+def _revoke(bob: User) -> None:
+    Authorization.objects.filter(user=bob).update(revoked_at=timezone.now())
+
+
+def _expire(bob: User) -> None:
+    Authorization.objects.filter(user=bob).update(expires_at=timezone.now())
+
+
+def _narrow(bob: User) -> None:
+    Authorization.objects.filter(user=bob).update(scopes=["write"])
+
+
+def _lock_out(bob: User) -> None:
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+
+def _destroy(bob: User) -> None:
+    App.objects.all().delete()
+
+
+@pytest.mark.parametrize("lose", [_lower, _remove, _revoke, _expire, _narrow, _lock_out, _destroy])
+def test_an_attached_one_goes_on_while_its_user_may(api, bob, live, client, lose):
+    Collaborator.objects.create(app=live, user=bob, right=Right.OPERATE)
+    ticket = attach(api(bob))
+    assert may_go_on(client, ticket)
+    lose(bob)
+    assert not may_go_on(client, ticket)
+
+
+def test_without_a_token_it_is_the_user_who_counts(bob, live, client):
+    """As in a session of the dashboard."""
+    order = Order("bash")
+    Collaborator.objects.create(app=live, user=bob, right=Right.OPERATE)
+    url = run_attached(Actor(bob), live, order, None).attach_url
+    ticket = tickets.unseal(url.rpartition("/")[2], settings.INTERNAL_TOKEN)
+    assert ticket.authorization is None and may_go_on(client, ticket)
+    _lock_out(bob)
+    assert not may_go_on(client, ticket)
 
 
 # --- afterwards ------------------------------------------------------------------

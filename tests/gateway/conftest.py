@@ -49,7 +49,7 @@ def front_door(instance: Instance, gateway: Gateway) -> Iterator[FrontDoor]:
 def ssh_door(
     panel: FakePanel, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
 ) -> SshDoor:
-    return SshDoor(panel, tmp_path_factory.mktemp("keys") / "of people")
+    return SshDoor.of_people(panel, tmp_path_factory.mktemp("keys") / "of people")
 
 
 @pytest.fixture(params=["http", "ssh"])

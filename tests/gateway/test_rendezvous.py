@@ -18,8 +18,10 @@ import pytest
 from paas import frames, tickets
 from paas.certificates import ensure_authority
 from paas.frames import Frame, Kind
+from paas.gateway import attaching
 from paas.gateway import rendezvous as module
 from paas.gateway.dialects import EndOfInput, Event
+from paas.gateway.panel import Panel
 from paas.gateway.rendezvous import Rendezvous
 from paas.gateway.session import Session
 from paas.instance import Instance
@@ -29,7 +31,7 @@ from paas.tickets import Ticket
 from tests.gateway.world import free_port
 
 TOKEN = "internal"
-TICKET = Ticket("id-1", "run.1", None)
+TICKET = Ticket("id-1", "run.1", None, "user", None)
 
 
 class Process:
@@ -75,12 +77,16 @@ class World:
     attached: list[Process] = field(default_factory=list)
     ended: list[tuple[str, int | None]] = field(default_factory=list)
     refusal: str = ""
+    forbidden: bool = False
 
     def attach(self, ticket: Ticket) -> Process:
         if self.refusal:
             raise RuntimeFailure(self.refusal)
         self.attached.append(Process(ticket))
         return self.attached[-1]
+
+    async def permitted(self, ticket: Ticket) -> bool:
+        return not self.forbidden
 
     async def note(self, ticket: Ticket, status: int | None) -> None:
         self.ended.append((ticket.name, status))
@@ -118,7 +124,7 @@ def instance(tmp_path: Path) -> Instance:
 @asynccontextmanager
 async def listening(instance: Instance) -> AsyncIterator[tuple[World, Rendezvous]]:
     world = World(instance)
-    rendezvous = Rendezvous(instance, TOKEN, world.attach, world.note)
+    rendezvous = Rendezvous(instance, TOKEN, world.attach, world.permitted, world.note)
     rendezvous.start()
     try:
         await until(lambda: answers(instance))
@@ -289,6 +295,41 @@ def test_the_gateway_says_why_it_goes(instance: Instance) -> None:
     framed(story, instance)
 
 
+def test_the_end_of_the_right_ends_the_session(instance: Instance, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_RECHECK_SECONDS", 0.05)
+
+    async def story(world, _, reader, writer):
+        process = await world.process()
+        await asyncio.sleep(0.3)
+        assert not process.closed, "it is asked again and again, and goes on while it may"
+        world.forbidden = True
+        frame = await said(reader)
+        assert frame is not None and frame.kind is Kind.NOTICE
+        assert b"run.1 ends: you may no longer run processes" in frame.payload
+        assert await said(reader) is None
+        await until(lambda: process.closed and world.ended == [("run.1", None)])
+
+    framed(story, instance)
+
+
+def test_an_address_that_was_kept_opens_nothing_after_the_right(instance: Instance) -> None:
+    async def tell() -> None:
+        async with listening(instance) as (world, _):
+            world.forbidden = True
+            reader, writer = await world.meet(secret())
+            assert b"you may no longer run processes" in await reader.read()
+            assert not world.attached
+            writer.close()
+
+    asyncio.run(tell())
+
+
+def test_a_panel_that_is_away_ends_nothing(instance: Instance, monkeypatch) -> None:
+    monkeypatch.setattr("paas.gateway.panel._RETRY_FOR", 0.1)
+    nobody_listens = Panel(instance.web_socket, TOKEN)
+    assert asyncio.run(attaching.rendezvous(instance, nobody_listens)._permitted(TICKET))
+
+
 def test_why_a_process_could_not_be_attached_to(instance: Instance) -> None:
     async def tell() -> None:
         async with listening(instance) as (world, _):
@@ -355,7 +396,7 @@ def test_a_taken_port_is_waited_for(instance: Instance, monkeypatch) -> None:
 
     async def tell() -> None:
         world = World(instance)
-        rendezvous = Rendezvous(instance, TOKEN, world.attach, world.note)
+        rendezvous = Rendezvous(instance, TOKEN, world.attach, world.permitted, world.note)
         with socket.create_server(("127.0.0.1", instance.rendezvous_port)):
             rendezvous.start()
             await asyncio.sleep(0.5)

@@ -128,6 +128,26 @@ def test_a_removed_key_is_cut_at_once(
         run(door.command("leaver", *control, "-O", "exit"))
 
 
+@pytest.mark.parametrize("branch", ["main", "side"])
+def test_a_push_that_was_held_open_counts_with_the_right_of_its_end(
+    alice: Person, door: SshDoor, panel: FakePanel, branch: str
+) -> None:
+    app = panel.create()
+    fingerprint = door.make_key(f"holder of {branch}")
+    panel.keys[fingerprint] = ALICE
+    command = [*door.command(f"holder of {branch}"), f"git-receive-pack '{app.name}.git'"]
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    body = push_body(alice, alice.commit()).replace(b"heads/main", b"heads/" + branch.encode())
+    held = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert held.stdout is not None and held.stdout.read(4), "git has begun to answer"
+        del panel.keys[fingerprint]
+        said, _ = held.communicate(body, timeout=PATIENCE)
+    finally:
+        held.kill()
+    assert b"This token is not valid." in said and not refs(app) and not app.builds
+
+
 # --- what -------------------------------------------------------------------
 def test_an_unknown_app_is_explained_as_over_http(alice: Person) -> None:
     alice.remote("no-such-app").commit()

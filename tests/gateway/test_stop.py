@@ -25,7 +25,7 @@ class House:
         self.faults.mkdir()
         self.gateway.start(PAAS_FAULTS_DIR=str(self.faults))
         self.caddy.start()
-        door = self.caddy if transport == "http" else SshDoor(panel, folder / "keys")
+        door = self.caddy if transport == "http" else SshDoor.of_people(panel, folder / "keys")
         self.alice = Person(folder / "alice", door)
 
     def stop(self) -> None:

@@ -108,23 +108,29 @@ class Door(Protocol):
 
 
 class SshDoor:
-    """OpenSSH's client with a key for everybody in `people`, and a known host key."""
+    """OpenSSH's client with keys of people, and a known host key."""
 
-    def __init__(self, panel: FakePanel, folder: Path) -> None:
-        self.folder, self.port = folder, panel.instance.ssh_port
+    def __init__(self, instance: Instance, folder: Path) -> None:
+        self.folder, self.port = folder, instance.ssh_port
         folder.mkdir(parents=True)
-        for who in (ALICE, VIEWER, STRANGER):
-            fingerprint = self.make_key(who)
-            if who != STRANGER:
-                panel.keys[fingerprint] = who
         host_key = subprocess.run(
-            ["ssh-keygen", "-y", "-f", panel.instance.keys / keys.SSH_HOST_KEY],
+            ["ssh-keygen", "-y", "-f", instance.keys / keys.SSH_HOST_KEY],
             capture_output=True,
             text=True,
             check=True,
         )
         self.known_hosts = folder / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {host_key.stdout}")
+
+    @classmethod
+    def of_people(cls, panel: FakePanel, folder: Path) -> SshDoor:
+        """With a key for everybody; the panel knows all but the stranger's."""
+        door = cls(panel.instance, folder)
+        for who in (ALICE, VIEWER, STRANGER):
+            fingerprint = door.make_key(who)
+            if who != STRANGER:
+                panel.keys[fingerprint] = who
+        return door
 
     def key(self, who: str) -> Path:
         return self.folder / who

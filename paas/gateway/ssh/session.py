@@ -107,7 +107,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     async def _serve(self, command: Command) -> None:
         access = await self._services.access(command.app, command.service, self._caller.key)
-        job = Job(command.service, access, self._version())
+        job = Job(command.service, access, self._caller.key, self._version())
         await self._services.run(job, self._client.body(), self._client)
 
     def _version(self) -> str:
