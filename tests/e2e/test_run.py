@@ -181,7 +181,7 @@ def test_a_full_disk_at_the_reader_is_told(world, app):
 def test_a_reader_that_leaves_ends_it(world, app):
     line = "paas run 'exec yes leaving' | head -n 1"
     done = world.shell(["bash", "-c", line], cwd=app, check=True)
-    assert done.stdout == "leaving\n"
+    assert done.stdout == "leaving\n", done.stderr
     eventually(lambda: not is_running(world, "leaving"), "yes has ended")
 
 
@@ -302,7 +302,7 @@ def start(world: World, command: str, **more: object) -> str:
 def meet(world: World, secret: str, host: str = "localhost") -> ssl.SSLSocket:
     """A TLS connection as Heroku's client makes it, by the instance's own authority."""
     context = ssl.create_default_context(cafile=str(world.home / "ca.pem"))
-    plain = socket.create_connection((host, world.port + 2), timeout=30)
+    plain = socket.create_connection((host, world.rendezvous_port), timeout=30)
     connection = context.wrap_socket(plain, server_hostname=host)
     connection.sendall(secret.encode() + b"\r\n")
     return connection

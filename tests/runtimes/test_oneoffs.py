@@ -106,6 +106,12 @@ def test_so_many_and_no_more(runtime: LocalRuntime, app: AppSpec) -> None:
     eventually(lambda: len(states(runtime, app)) < MOST_ONE_OFFS)
 
 
+def test_those_that_have_ended_take_no_place(runtime: LocalRuntime, app: AppSpec) -> None:
+    for number in range(MOST_ONE_OFFS + 2):
+        one_off = runtime.run(app, "true", name=f"run.{number}", detached=True)
+        assert one_off.wait(30) == 0
+
+
 def test_one_that_could_not_be_started_takes_no_place(runtime: LocalRuntime, app: AppSpec) -> None:
     gone = replace(app, artifact=replace(app.artifact, path="/nowhere"))
     with pytest.raises(RuntimeFailure):

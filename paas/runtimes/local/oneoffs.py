@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -206,11 +206,24 @@ def _record(
     record = replace(record, owner=owner())
     with parts.store.locked(spec.app_id) as slot:
         alike = [one for one in slot.state.among(*_SUPERVISED) if one.type == record.type]
-        if phase in _SUPERVISED and len(alike) >= MOST_ONE_OFFS:
+        if phase in _SUPERVISED and _running(parts, spec.app_id, alike) >= MOST_ONE_OFFS:
             raise LimitExceeded(f"{MOST_ONE_OFFS} one-off processes are running")
         slot.save(slot.state.put(record))
     parts.mark_pending(spec.app_id)
     return record
+
+
+def _running(parts: Parts, app_id: str, records: Sequence[Record]) -> int:
+    """How many have not ended; those that have are kept a moment for their exit status."""
+    if len(records) < MOST_ONE_OFFS:
+        return len(records)
+    programs = parts.supervisor.programs(app_id + ".")
+    ended = [
+        record
+        for record in records
+        if (program := programs.get(record.program(app_id))) and _status(program) is not None
+    ]
+    return len(records) - len(ended)
 
 
 def find(parts: Parts, app_id: str, name: str) -> DetachedRun | None:
