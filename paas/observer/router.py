@@ -7,12 +7,13 @@ front door answered for the app.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 from apps.logs.lines import PLATFORM, Message, clean
 
@@ -51,7 +52,7 @@ class Entry:
 def parse(raw: bytes) -> Entry | None:
     """An entry of the access log, or None for a line that is none (torn by a crash)."""
     try:
-        fields = json.loads(raw)
+        fields = orjson.loads(raw)
         host = str(fields["request"]["host"])
         time = datetime.fromtimestamp(float(fields["ts"]), UTC)
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
