@@ -238,6 +238,7 @@ def test_the_authority_is_public_once_it_is_there(client):
     def get():
         return client.get("/ca.pem", headers={"Host": "localhost"})
 
+    settings.INSTANCE.authority.unlink(missing_ok=True)
     assert get().status_code == 503 and "moment" in get().json()["message"]
     ensure_authority(settings.INSTANCE)
     try:

@@ -43,7 +43,7 @@ def test_it_works_before_anything_else_is_up_and_ends_at_once(
     (folder / "web.1.raw").write_bytes(b"hello\n")
     process = start()
     wait_until(lambda: store.tail(folder, 1))
-    assert (instance.run / "observer.alive").exists()
+    wait_until((instance.run / "observer.alive").exists)
     process.terminate()
     assert process.wait(30) == 0
 
