@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from apps.accounts.models import User
 from apps.accounts.policy import Actor
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
+
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that;
+# tests send it as Ctrl-C would.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
