@@ -83,6 +83,8 @@ def remove(actor: Actor, name: str) -> SSHKey:
 
 def actor_for_key(fingerprint: str) -> Actor | None:
     """The actor that the holder of a key stands for, who has proven to hold it."""
+    if not fingerprint.isprintable():  # PostgreSQL takes no NUL
+        return None
     key = SSHKey.objects.usable().filter(fingerprint=fingerprint).select_related("user").first()
     return None if key is None else Actor(key.user)
 
