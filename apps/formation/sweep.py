@@ -136,7 +136,7 @@ def _requeue() -> None:
             enqueue("release", release.id)
     # Behind what is wanted, or let go by somebody who died at the helm, perhaps after the commit.
     adrift = Q(wanted__gt=F("applied")) | Q(lease_expires_at__isnull=False)
-    behind = Helm.objects.filter(unleased(), adrift)
+    behind = Helm.objects.filter(unleased(), adrift).exclude(retry_at__gt=timezone.now())
     for app_id in behind.values_list("app_id", flat=True):
         enqueue("reconcile", app_id)
     due = CronRun.objects.filter(unleased(), state=RunState.PENDING, created_at__lt=old)
