@@ -1,0 +1,298 @@
+"""The Nix store of an instance: run Nix in it, put things there, ask what belongs to what.
+
+A store path is text, `/nix/store/<hash>-<name>`, the same in every store;
+`Store.physical` tells where its files lie on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paas.instance import Instance
+from paas.nix.config import Config, configure
+from paas.nix.errors import NixFailed, NixUnavailable, NotInStore, NotSigned
+
+STORE = "/nix/store"
+OLDEST = (2, 8)
+"""The Nix of Debian 12: what the suite runs with."""
+_PATH = re.compile(rf"{STORE}/[0-9a-df-np-sv-z]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
+_ROOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_BATCH = 500  # paths a command: an argument list has its limits
+_UNSIGNED = re.compile(r"lacks a (valid )?signature|not signed by any|lacks a signature by")
+_DELETED = re.compile(r"(\d+) store paths deleted")
+_INVALID = re.compile(r"is not valid|don't know how to build")
+
+
+@dataclass(frozen=True)
+class PathInfo:
+    """What the store knows of one path.
+
+    Args:
+        nar_size: bytes of its archive form, about what it takes on disk.
+        references: the store paths it mentions, itself left out.
+        deriver: the derivation that made it; "" if it was added.
+    """
+
+    path: str
+    nar_size: int
+    references: tuple[str, ...]
+    deriver: str = ""
+
+    @property
+    def name(self) -> str:
+        """`python3-3.11.2` of `/nix/store/<hash>-python3-3.11.2`."""
+        return self.path.rpartition("/")[2][33:]
+
+
+def is_store_path(text: str) -> bool:
+    """Whether `text` is a store path as such: nothing below it, nothing around it."""
+    return _PATH.fullmatch(text) is not None
+
+
+class Store:
+    """One Nix store and how to run Nix in it. Making one writes nothing and starts nothing.
+
+    Every method raises `NixUnavailable` where there is no usable Nix, and
+    `NixFailed` when a command fails for a reason that is not named there.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._ready = False
+
+    @classmethod
+    def of(cls, instance: Instance, environ: Mapping[str, str] | None = None) -> Store:
+        """The store that the environment names for `instance`; see `paas.nix.config`."""
+        return cls(configure(instance, environ))
+
+    # --- run Nix -----------------------------------------------------------
+    def prepare(self) -> None:
+        """Write the configuration and see that Nix is here; harmless when done."""
+        if not self._ready:
+            require_nix()
+            self.config.write()
+            self._ready = True
+
+    def environment(self) -> dict[str, str]:
+        """The environment for a Nix command that the caller starts, after `prepare`."""
+        return self.config.environment()
+
+    def run(self, *argv: str, timeout: float | None = None, stdin: str | None = None) -> str:
+        """Run a Nix command to its end.
+
+        Args:
+            argv: program and arguments; user text only as paths.
+            timeout: seconds until it is killed.
+
+        Returns:
+            its standard output.
+        """
+        self.prepare()
+        program = " ".join(word for word in argv[:2] if not word.startswith("/"))
+        try:
+            done = subprocess.run(
+                argv,
+                env=self.environment(),
+                input="" if stdin is None else stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NixFailed(program, -9, f"error: not done within {timeout} s") from error
+        if done.returncode == 0:
+            return done.stdout
+        raise failure(program, done.returncode, done.stderr)
+
+    # --- put things in -----------------------------------------------------
+    def add_fixed(self, algorithm: str, files: Sequence[Path]) -> list[str]:
+        """Add files by the hash of their contents: the paths of the fixed-output derivations
+        that name the same hash and file name, which then need not be built.
+
+        Args:
+            algorithm: "sha256", "sha512" or "sha1".
+
+        Returns:
+            the store paths, in order.
+        """
+        return self._lines("nix-store", "--add-fixed", algorithm, names=map(str, files))
+
+    def add(self, path: Path, name: str | None = None) -> str:
+        """Add a file or folder by its contents; the path is the same wherever it is added.
+
+        Args:
+            name: for the store path; default: the file's own.
+        """
+        named = ("--name", name) if name else ()
+        return self.run("nix", "store", "add-path", *named, "--", str(path)).strip()
+
+    # --- ask ---------------------------------------------------------------
+    def physical(self, path: str) -> Path:
+        """Where the store path, or a path below it, lies on this machine."""
+        base = self.config.directory
+        return Path(path) if base is None else base / path.removeprefix("/")
+
+    def logical(self, path: Path) -> str:
+        """The opposite of `physical`."""
+        base = self.config.directory
+        return str(path) if base is None else f"/{path.relative_to(base)}"
+
+    def is_valid(self, path: str) -> bool:
+        """Whether the path is whole and known to the store."""
+        try:
+            self.run("nix-store", "--check-validity", path)
+        except NotInStore:
+            return False
+        return True
+
+    def references(self, path: str) -> list[str]:
+        """The store paths that `path` mentions.
+
+        Raises:
+            NotInStore: it is not in the store.
+        """
+        return self._lines("nix-store", "--query", "--references", names=[path])
+
+    def requisites(self, paths: Iterable[str]) -> list[str]:
+        """The closure: the paths and all they need, what is needed first.
+
+        Raises:
+            NotInStore: one is not in the store.
+        """
+        found = self._lines("nix-store", "--query", "--requisites", names=paths)
+        return list(dict.fromkeys(found))
+
+    def deriver(self, path: str) -> str | None:
+        """The derivation that made it; None if it was added or copied from elsewhere."""
+        (line,) = self._lines("nix-store", "--query", "--deriver", names=[path])
+        return line if is_store_path(line) else None
+
+    def info(self, paths: Iterable[str], *, recursive: bool = False) -> list[PathInfo]:
+        """What the store knows of the paths, or (recursive) of their closure, ordered by path.
+
+        Raises:
+            NotInStore: one is not in the store.
+        """
+        flag = ("--recursive",) if recursive else ()
+        found: dict[str, PathInfo] = {}
+        for batch in _batches(paths):
+            text = self.run("nix", "path-info", "--json", *flag, "--", *batch)
+            found |= {one.path: one for one in read_path_info(text)}
+        return [found[path] for path in sorted(found)]
+
+    def closure_size(self, paths: Iterable[str]) -> int:
+        """Bytes of the closure's archive form."""
+        return sum(one.nar_size for one in self.info(paths, recursive=True))
+
+    # --- keep, and give room -----------------------------------------------
+    def add_root(self, name: str, path: str) -> None:
+        """Keep `path` and its closure until `remove_root(name)`; a root of that name moves.
+
+        Args:
+            name: letters, digits, `.`, `_` and `-`, as "<build id>".
+
+        Raises:
+            NotInStore: it is not in the store.
+        """
+        self.run("nix-store", "--realise", path, "--add-root", str(self._root(name)))
+
+    def remove_root(self, name: str) -> None:
+        """Harmless when there is none."""
+        self._root(name).unlink(missing_ok=True)
+
+    def roots(self) -> dict[str, str]:
+        """Name → store path, of the roots that this instance holds."""
+        folder = self.config.roots
+        links = folder.iterdir() if folder.is_dir() else ()
+        return {link.name: str(link.readlink()) for link in links if link.is_symlink()}
+
+    def _root(self, name: str) -> Path:
+        if not _ROOT_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a root")
+        return self.config.roots / name
+
+    def collect(self, max_freed: int | None = None, *, keep_outputs: bool = True) -> int:
+        """Delete what no root needs.
+
+        Args:
+            max_freed: stop after that many bytes.
+            keep_outputs: keep what the rooted paths were built with, too.
+
+        Returns:
+            how many paths went.
+        """
+        kept = ("true" if keep_outputs else "false",)
+        limit = () if max_freed is None else ("--max-freed", str(max_freed))
+        options = ("--option", "keep-outputs", *kept, "--option", "keep-derivations", *kept)
+        out = self.run("nix-store", "--gc", *limit, *options)
+        found = _DELETED.search(out)
+        return int(found[1]) if found else 0
+
+    def _lines(self, *command: str, names: Iterable[str]) -> list[str]:
+        out = [self.run(*command, *batch) for batch in _batches(names)]
+        return [line for text in out for line in text.splitlines()]
+
+
+def require_nix() -> str:
+    """The version of the Nix on PATH.
+
+    Raises:
+        NixUnavailable: there is none, or it is older than `OLDEST`.
+    """
+    if shutil.which("nix") is None or shutil.which("nix-store") is None:
+        raise NixUnavailable(
+            "Nix is missing. Install it (Debian: apt install nix-bin; elsewhere: nixos.org), "
+            "or build without it: PAAS_BUILDER=host."
+        )
+    text = subprocess.run(["nix-store", "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"(\d+)\.(\d+)[\d.]*", text)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        raise NixUnavailable(
+            f"This is {text.strip() or 'no Nix that tells its version'}, and paas needs "
+            f"{OLDEST[0]}.{OLDEST[1]} or newer. Install a newer one."
+        )
+    return found[0]
+
+
+def failure(program: str, status: int, output: str) -> NixFailed | NotInStore:
+    """The error that a failed command's output tells of."""
+    if _UNSIGNED.search(output):
+        return NotSigned(program, status, output)
+    known = NixFailed(program, status, output)
+    return NotInStore(str(known)) if _INVALID.search(output) else known
+
+
+def read_path_info(text: str) -> list[PathInfo]:
+    """`nix path-info --json`: a list up to Nix 2.18, since then an object by path.
+
+    Raises:
+        NotInStore: it says so of one path.
+    """
+    data: Any = json.loads(text)
+    named = data.items() if isinstance(data, dict) else ((row["path"], row) for row in data)
+    rows = [{**(row or {}), "path": path} for path, row in named]
+    missing = [row["path"] for row in rows if "narSize" not in row]
+    if missing:
+        raise NotInStore(f"{missing[0]} is not in the store.")
+    return [
+        PathInfo(
+            path=row["path"],
+            nar_size=row["narSize"],
+            references=tuple(one for one in row["references"] if one != row["path"]),
+            deriver=row.get("deriver") or "",
+        )
+        for row in rows
+    ]
+
+
+def _batches(names: Iterable[str]) -> Iterable[list[str]]:
+    every = list(names)
+    return [every[start : start + _BATCH] for start in range(0, len(every), _BATCH)]

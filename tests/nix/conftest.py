@@ -1,0 +1,36 @@
+"""A Nix store of the test's own, empty at first; the machine's is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from paas.instance import Instance, current
+from paas.nix.store import Store
+from paas.sandbox import remove_tree
+
+NewStore = Callable[[str], Store]
+
+
+@pytest.fixture
+def nix_instance(tmp_path: Path) -> Iterator[Instance]:
+    instance = current({"PAAS_HOME": str(tmp_path / "home"), "PAAS_RUN": str(tmp_path / "run")})
+    yield instance
+    remove_tree(tmp_path)  # store paths are read-only folders, which pytest would warn about
+
+
+@pytest.fixture
+def new_store(nix_instance: Instance, tmp_path: Path) -> NewStore:
+    """Makes stores: each name is another machine's."""
+
+    def make(name: str, **settings: str) -> Store:
+        return Store.of(nix_instance, {"PAAS_NIX_STORE": str(tmp_path / name), **settings})
+
+    return make
+
+
+@pytest.fixture
+def store(new_store: NewStore) -> Store:
+    return new_store("store")
