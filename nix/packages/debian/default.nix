@@ -339,6 +339,7 @@ rec {
   };
   # What programs that were built elsewhere (wheels, native modules) expect to find.
   libraries = [
+    glibc
     packages."libstdc++6"
     packages.zlib1g
   ];

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apps.builds.builders import extras, layers, managers, phases, python, steps
@@ -21,6 +21,7 @@ from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
 from apps.builds.builders.nix.job import Layer, NixJob, PythonJob, derivations
 from apps.builds.builders.nix.packages import Package, PackageSet
+from apps.builds.builders.nix.paths import safe_name
 from apps.builds.builders.nix.realise import realise
 from apps.builds.builders.nix.records import Records, key_of
 from apps.builds.builders.output import BuildLog
@@ -91,7 +92,7 @@ class _Run:
         with self._timed("toolchain"):
             attributes = self._attributes()
             packages = self._packages(attributes)
-        fetcher = self._fetcher(packages)
+        fetcher = self._managed(self._fetcher(packages))
         contents = {
             one.name: layers.read_contents(self.job, one)
             for one in self.phases
@@ -102,7 +103,7 @@ class _Run:
             made = tuple(self._layers(fetcher, contents))
         with self._timed("source"):
             source = self.store.add(self.job.tree, "source")
-        job = self._job(attributes, source, environment, made)
+        job = self._job(attributes, source, environment, made, fetcher.places)
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
@@ -158,6 +159,24 @@ class _Run:
             self.plan.variables,
         )
 
+    def _managed(self, fetcher: Fetcher) -> Fetcher:
+        """With the package managers that the plan pins, fetched by npm."""
+        for pin in self.plan.pins:
+            if pin.tool in managers.MANAGERS:
+                place = (self._manager(fetcher, pin), f"{managers.PLACE}/{pin.tool}")
+                fetcher = replace(fetcher, places=(*fetcher.places, place))
+        return fetcher
+
+    def _manager(self, fetcher: Fetcher, pin: Pin) -> str:
+        tools = replace(fetcher, variables={}).tools
+        key = key_of(pin.tool, pin.spec, *tools.facts)
+        found = self.records.find("manager", key)
+        if found is None:
+            made = managers.fetch(self.instance, self.job, pin, tools, self.log, self.guard)
+            found = self.store.add(made, safe_name(f"{pin.tool}-{pin.spec.partition('+')[0]}"))
+            self.records.keep("manager", key, found, [found])
+        return str(found)
+
     # --- fetched outside --------------------------------------------------------
     def _python(self, fetcher: Fetcher, packages: Mapping[str, Package]) -> PythonJob | None:
         needs = self.plan.python
@@ -165,7 +184,7 @@ class _Run:
             return None
         (interpreter,) = (n for n in packages if n in self.set.versions["python"])
         tools = wheels.Tools(packages[interpreter], packages["pip"], packages["uv"])
-        own = Fetcher(**{**vars(fetcher), "packages": list(packages.values()), "variables": {}})
+        own = replace(fetcher, packages=list(packages.values()), variables={}, places=())
         files = python.read_inputs(self.job.tree, needs)
         return PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
 
@@ -178,7 +197,22 @@ class _Run:
             if phases.apart(phase):
                 by_files.setdefault(phase.files, []).append(phase)
         for group in by_files.values():
-            yield self._layer(fetcher, group, contents[group[0].name])
+            made = self._layer(fetcher, group, contents[group[0].name])
+            yield self._pruned(fetcher, made, contents[group[0].name])
+
+    def _pruned(self, fetcher: Fetcher, made: Layer, contents: Mapping[str, bytes]) -> Layer:
+        """With what the running app gets in its place: without the development dependencies."""
+        commands = tuple(c for phase in self.phases if _prunes(phase) for c in phase.commands)
+        if "node_modules" not in made.results or not commands:
+            return made
+        files = made.files or fetcher.files(contents)
+        before = replace(made, production=None)
+        return replace(
+            made,
+            production=Layer(
+                made.results, files=files, commands=commands, inputs=made.inputs, layers=(before,)
+            ),
+        )
 
     def _layer(self, fetcher: Fetcher, group: list[Phase], contents: Mapping[str, bytes]) -> Layer:
         results = tuple(dict.fromkeys(one for phase in group for one in phase.results))
@@ -204,9 +238,16 @@ class _Run:
         source: str,
         environment: PythonJob | None,
         made: tuple[Layer, ...],
+        places: tuple[tuple[str, str], ...],
     ) -> NixJob:
-        seen = [phase for phase in self.phases if not phases.apart(phase)]
-        paths = [path for phase in self.phases for path in phase.paths]
+        pruned = any(layer.production is not None for layer in made)
+        seen = [
+            phase
+            for phase in self.phases
+            if not phases.apart(phase) and not (pruned and _prunes(phase))
+        ]
+        paths = [f"{target}/bin" for _, target in places]
+        paths += [path for phase in self.phases for path in phase.paths]
         if "node" in self.plan.providers:
             paths.append("/app/node_modules/.bin")
         caches = [name for phase in seen for name in extras.cached_names(phase)]
@@ -224,6 +265,7 @@ class _Run:
             layers=made,
             commands=tuple(command for phase in seen for command in phase.commands),
             caches=tuple(dict.fromkeys(caches)),
+            places=tuple({"path": path, "target": target} for path, target in places),
             paths=tuple(dict.fromkeys(paths)),
             variables=self.plan.variables,
             processes={n: c for n, c in self.plan.processes.items() if _TYPE.fullmatch(n)},
@@ -280,3 +322,8 @@ class _Run:
         started = time.monotonic()
         yield
         self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
+
+
+def _prunes(phase: Phase) -> bool:
+    """The phase that takes the development dependencies out of node_modules."""
+    return phase.name == "prune" or phase.name.endswith(":prune")
