@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from apps.builds.builders.base import BuildCancelled, BuildFailed
 from apps.builds.builders.output import Lines
 from buildpacks.plan import Phase
 from paas import sandbox
-from paas.sandbox import Child, Limits, Sandbox, SandboxError
+from paas.sandbox import Limits, Sandbox, SandboxError
 
 TIME_LIMIT = 15 * 60.0
 """Seconds that a whole build may take (Heroku's build time limit)."""
@@ -71,12 +72,17 @@ class Guard:
         """Raises BuildFailed when fewer than `wanted` bytes are free."""
         free = shutil.disk_usage(self.disk).free
         if free < wanted:
-            raise BuildFailed(
-                f"The disk is nearly full: {free // 1024**2} MiB are free",
-                f"A build needs {wanted // 1024**2} MiB on the disk of {self.disk}.",
-                "Ask the administrator to free space: old apps and builds, or the folder cache, "
-                "which may be deleted.",
-            )
+            raise disk_full(free, wanted, self.disk)
+
+
+def disk_full(free: int, wanted: int, disk: Path) -> BuildFailed:
+    """Only `free` bytes are left of the `wanted` ones."""
+    return BuildFailed(
+        f"The disk is nearly full: {free // 1024**2} MiB are free",
+        f"A build needs {wanted // 1024**2} MiB on the disk of {disk}.",
+        "Ask the administrator to free space: old apps and builds, or the folder cache, "
+        "which may be deleted.",
+    )
 
 
 def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: Guard) -> Ended:
@@ -93,14 +99,14 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
         raise BuildFailed(
             "The build could not be isolated", str(error), "Run `paas doctor` on the server."
         ) from None
+    assert child.stdout is not None
     try:
-        _stream(child, lines, guard)
+        stream(child.stdout, lines, guard)
         status = child.wait()
     except BaseException:
         child.kill_tree()
         raise
     finally:
-        assert child.stdout is not None
         child.stdout.close()
     lines.close()
     assert status is not None
@@ -130,10 +136,13 @@ def command_failed(phase: Phase, command: str, ended: Ended) -> BuildFailed:
     )
 
 
-def _stream(child: Child, lines: Lines, guard: Guard) -> None:
-    """Pass on the output until all writers are gone, looking at the guard in between."""
-    assert child.stdout is not None
-    output = child.stdout.fileno()
+def stream(source: IO[bytes], lines: Lines, guard: Guard) -> None:
+    """Pass on what comes from `source` until all writers are gone, looking at the guard often.
+
+    Raises:
+        BuildCancelled, BuildFailed: the guard said so.
+    """
+    output = source.fileno()
     poll = select.poll()
     poll.register(output, select.POLLIN)
     looked = time.monotonic()

@@ -1,0 +1,1 @@
+"""Executes a Plan as Nix derivations: fetch outside, everything else sealed and never repeated."""
