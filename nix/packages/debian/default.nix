@@ -208,7 +208,7 @@ let
       ln -sf python3.11 $out/bin/python
       rm -rf $out/share $out/lib/python3.11/test $out/lib/python3.11/__phello__
       find $out -name __pycache__ -prune -exec rm -rf {} +
-      $out/bin/python3.11 -m compileall -q --invalidation-mode unchecked-hash $out/lib/python3.11
+      PYTHONHASHSEED=0 $out/bin/python3.11 -m compileall -q --invalidation-mode unchecked-hash $out/lib/python3.11
     '';
   };
 

@@ -18,7 +18,7 @@ from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact
 from apps.builds.builders.nix import executor
 from apps.builds.builders.nix.executor import NixBuilder, Settings
 from apps.source.archives import unpack
-from buildpacks import SourceTree, plan
+from buildpacks import PlanError, SourceTree, plan
 from buildpacks.plan import Plan
 from paas import sandbox
 from paas.instance import Instance, current
@@ -105,10 +105,12 @@ class Site:
         builder = NixBuilder(self.instance, self.store, self.settings)
         return builder.execute(made or plan(SourceTree(tree)), job, self.log.append, self.cancel)
 
-    def fails(self, source: Path | Mapping[str, str | bytes], **more: object) -> BuildFailed:
+    def fails(
+        self, source: Path | Mapping[str, str | bytes], **more: object
+    ) -> BuildFailed | PlanError:
         """The reason why a build of `source` fails; nothing may be left of it."""
         before = set(self.instance.build_dirs.rglob("*"))
-        with pytest.raises(BuildFailed) as failure:
+        with pytest.raises((BuildFailed, PlanError)) as failure:
             self.build(source, **more)  # type: ignore[arg-type]
         assert {path for path in self.instance.build_dirs.rglob("*") if path.is_file()} <= before
         return failure.value
