@@ -18,10 +18,10 @@ let
   base = import ./base.nix { inherit pkgs; };
   sealed = import ./sealed.nix { inherit pkgs base; };
 
-  tools = map (name: pkgs.${name}) wanted.toolchain ++ map (name: pkgs.named.${name}) wanted.packages;
+  tools = map (name: pkgs.${name}) wanted.toolchain ++ map pkgs.find wanted.packages;
   compilers = map (name: pkgs.${name}) wanted.compilers;
   libraries =
-    map (name: pkgs.named.${name}) wanted.libraries ++ (if wanted.foreign then pkgs.libraries else [ ]);
+    map pkgs.find wanted.libraries ++ (if wanted.foreign then pkgs.libraries else [ ]);
   search = packages: concatStringsSep ":" (map (one: "${one}/bin") packages ++ [ "/bin" ]);
   first = wanted.paths ++ (if python == null then [ ] else [ "/deps/python/bin" ]);
 

@@ -117,8 +117,8 @@ class _Run:
         extras.refuse_apt(self.plan, self.set.name)
         packages = [name for phase in self.plan.phases for name in phase.packages]
         libraries = [name for phase in self.plan.phases for name in phase.libraries]
-        self.set.check_names(packages, "nixPkgs of nixpacks.toml")
-        self.set.check_names(libraries, "nixLibs of nixpacks.toml")
+        self.set.check_names(packages, "nixPkgs of nixpacks.toml", self.tmp)
+        self.set.check_names(libraries, "nixLibs of nixpacks.toml", self.tmp)
 
     def _attributes(self) -> dict[str, str]:
         """Language → attribute."""
