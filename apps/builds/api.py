@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from apps.accounts.policy import Actor, Right
 from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of
 from apps.builds.cancel import cancel_build
+from apps.builds.comparison import compare_builds
 from apps.builds.models import ACTIVE, Build, BuildState
 from apps.builds.queries import get_build
 from apps.builds.tickets import ticket_for
@@ -61,6 +63,28 @@ class BuildDetails(BuildOut):
     artifact: dict[str, Any] | None
 
 
+class PackageChangeOut(Shape):
+    """A package whose store paths differ. Versions are empty where it has none or is not there.
+
+    Sizes in bytes.
+    """
+
+    name: str
+    before: list[str]
+    after: list[str]
+    size_before: int
+    size_after: int
+
+
+class DifferenceOut(Shape):
+    """`new` is what a node that has the first needs for the second; sizes in bytes."""
+
+    changes: list[PackageChangeOut]
+    size_before: int
+    size_after: int
+    new: int
+
+
 @router.get("/apps/{app}/builds", response={200: list[BuildOut], 206: list[BuildOut], **ERRORS})
 def list_builds(
     request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
@@ -81,7 +105,7 @@ def list_builds(
 
 @router.get("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
 def show_build(request: HttpRequest, app: str, build: str) -> BuildDetails:
-    """One build by id, by the beginning of its id, or "latest"."""
+    """One build by id, by the beginning of its id, by a release ("v7"), or "latest"."""
     actor = actor_of(request)
     return details(get_build(get_app(actor, app), build), actor)
 
@@ -96,6 +120,19 @@ def cancel(request: HttpRequest, app: str, build: str) -> BuildDetails:
     actor = actor_of(request)
     found = get_build(get_app(actor, app, Right.DEPLOY), build)
     return details(cancel_build(actor, found), actor)
+
+
+@router.get(
+    "/apps/{app}/builds/{build}/difference/{other}", response={200: DifferenceOut, **ERRORS}
+)
+def compare_two_builds(request: HttpRequest, app: str, build: str, other: str) -> DifferenceOut:
+    """What the closure of the build `other` has that this one's has not, and the other way round.
+
+    Both are named as in `show_build`.
+    """
+    found = get_app(actor_of(request), app)
+    made = compare_builds(get_build(found, build), get_build(found, other))
+    return DifferenceOut.model_validate(asdict(made))
 
 
 def details(build: Build, actor: Actor) -> BuildDetails:

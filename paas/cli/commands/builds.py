@@ -13,6 +13,7 @@ from paas.cli.console import (
     say,
     show_facts,
     show_json,
+    show_size,
     show_table,
     show_time,
     write,
@@ -140,6 +141,42 @@ def output(key: Key = None, app: App = None) -> None:
     client, name = panel_and_app(app)
     build = client.get("apps", name, "builds", key or "latest")
     follow.output(client, build["output_stream_url"], write)
+
+
+@commands.command("builds:diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="FROM", help="A release (v7) or a build's ID.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Another, or latest.")],
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Show what differs between two builds of Nix, package by package.
+
+    Example: paas builds:diff v7 v9
+    """
+    client, name = panel_and_app(app)
+    found = client.get("apps", name, "builds", before, "difference", after)
+    if json:
+        return show_json(found)
+    if found["changes"]:
+        show_table([_change(one) for one in found["changes"]])
+    else:
+        say("Nothing differs.")
+    sizes = f"{show_size(found['size_before'])} → {show_size(found['size_after'])}"
+    return say(f"\nAll: {sizes}, {show_size(found['new'])} new")
+
+
+def _change(one: dict[str, Any]) -> list[object]:
+    """A package, from which version to which, and by how much it has grown."""
+    before, after = (_versions(one[side]) for side in ("before", "after"))
+    words = "rebuilt" if before == after else f"{before} → {after}"
+    grown = one["size_after"] - one["size_before"]
+    return [one["name"], words, f"{'-' if grown < 0 else '+'}{show_size(abs(grown))}"]
+
+
+def _versions(versions: list[str]) -> str:
+    """∅ where the package is not there, ε for one without a version, as Nix prints them."""
+    return ", ".join(version or "ε" for version in versions) or "∅"
 
 
 @commands.command("builds:cancel")
