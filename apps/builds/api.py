@@ -175,7 +175,13 @@ def _heroku_status(state: str) -> str:
 
 
 def _public(artifact: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Digest and kind; where it lies on the machine is nobody's business."""
+    """Digest and kind; where it lies on the machine is nobody's business.
+
+    A store path is no place on a machine but a name: it is the same everywhere.
+    """
     if artifact is None:
         return None
-    return {key: artifact.get(key) for key in ("kind", "digest")}
+    shown = ["kind", "digest"]
+    if artifact["kind"] == "nix":
+        shown += ["path", "image", "steps"]
+    return {key: artifact.get(key) for key in shown}

@@ -52,7 +52,7 @@ if [ -n "$interpreter" ]; then
   # where that saves more at each start than it takes now
   sources=$(find app -name '*.py' | wc -l)
   if [ "$sources" -ge 30 ] && [ "$sources" -le 3000 ]; then
-    "$interpreter" -I -S -m compileall -q --invalidation-mode checked-hash app || true
+    PYTHONHASHSEED=0 "$interpreter" -S -m compileall -q --invalidation-mode checked-hash app || true
   fi
 fi
 mv app "$out"

@@ -75,6 +75,7 @@ def info(key: Key = None, app: App = None, json: Json = False) -> None:
     show_facts(_facts(build))
     _show_plan(build.get("plan") or {})
     _show_phases(build.get("phases") or [])
+    _show_derivations((build.get("artifact") or {}).get("steps") or [])
     return None
 
 
@@ -89,6 +90,8 @@ def _facts(build: dict[str, Any]) -> dict[str, object]:
         "By": (build.get("user") or {}).get("email"),
         "Started": show_time(build.get("created_at")),
         "Artifact": " ".join(str(artifact[key]) for key in ("kind", "digest") if artifact.get(key)),
+        "Store path": artifact.get("path"),
+        "Image": artifact.get("image"),
         "Failure": failure.get("message"),
         "Next step": failure.get("hint"),
     }
@@ -117,6 +120,12 @@ def _show_phases(phases: list[dict[str, Any]]) -> None:
     if phases:
         say("\n=== Phases")
         show_table([_phase(one) for one in phases])
+
+
+def _show_derivations(steps: list[list[Any]]) -> None:
+    if steps:
+        say("\n=== Derivations")
+        show_table([[name, how, f"{seconds:.2f} s"] for name, how, seconds in steps])
 
 
 def _phase(phase: dict[str, Any]) -> list[object]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -18,7 +16,7 @@ from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact
 from apps.builds.builders.nix import executor
 from apps.builds.builders.nix.executor import NixBuilder, Settings
 from apps.source.archives import unpack
-from buildpacks import SourceTree, plan
+from buildpacks import PlanError, SourceTree, plan
 from buildpacks.plan import Plan
 from paas import sandbox
 from paas.instance import Instance, current
@@ -26,39 +24,21 @@ from paas.nix.store import Store
 from paas.runtimes.base import Artifact
 from paas.runtimes.local.views import Views
 from paas.sandbox import Overlay, Sandbox, remove_tree, run_user_command, uid_for
+from tests.nix.stores import shared_store, unusable
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SAMPLES = CHECKOUT / "tests/apps"
 APP_NUMBER = 7
-_NEEDED = {"nix-store": "nix-bin", "apt-get": "apt"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    reason = _unusable()
+    reason = unusable()
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.timeout(600))
-            if reason and item.get_closest_marker("pure") is None:
+            if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _unusable() -> str:
-    """Why the package set `debian` cannot be built here; "" if it can."""
-    missing = [package for name, package in _NEEDED.items() if shutil.which(name) is None]
-    if missing:
-        return f"needs {', '.join(missing)}"
-    if os.geteuid() != 0:
-        return "builds by Nix are tried as root"
-    known = subprocess.run(["apt-cache", "show", "busybox-static"], capture_output=True)
-    return "" if known.returncode == 0 else "apt knows no packages: run apt-get update"
-
-
-def package_store(factory: pytest.TempPathFactory) -> Path:
-    """One store for all processes of a test run: what the package set needs is built once."""
-    base = factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    return shared / "nix-store"
 
 
 @dataclass
@@ -105,10 +85,12 @@ class Site:
         builder = NixBuilder(self.instance, self.store, self.settings)
         return builder.execute(made or plan(SourceTree(tree)), job, self.log.append, self.cancel)
 
-    def fails(self, source: Path | Mapping[str, str | bytes], **more: object) -> BuildFailed:
+    def fails(
+        self, source: Path | Mapping[str, str | bytes], **more: object
+    ) -> BuildFailed | PlanError:
         """The reason why a build of `source` fails; nothing may be left of it."""
         before = set(self.instance.build_dirs.rglob("*"))
-        with pytest.raises(BuildFailed) as failure:
+        with pytest.raises((BuildFailed, PlanError)) as failure:
             self.build(source, **more)  # type: ignore[arg-type]
         assert {path for path in self.instance.build_dirs.rglob("*") if path.is_file()} <= before
         return failure.value
@@ -164,7 +146,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     instance = current({"PAAS_HOME": str(folder / "home"), "PAAS_RUN": str(folder / "run")})
     instance.home.mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PAAS_NIX_STORE", str(package_store(tmp_path_factory)))
+        patch.setenv("PAAS_NIX_STORE", str(shared_store(tmp_path_factory)))
         yield Site(instance, Store.of(instance), folder)
     remove_tree(folder)
 

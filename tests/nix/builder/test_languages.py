@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from apps.builds.builders.base import Built, NixArtifact
+from tests.builders.test_registries import Registry, archive, registry
 from tests.nix.builder.conftest import SAMPLES, Site, steps
+
+__all__ = ["registry"]
 
 _VERSION = re.compile(r'(\bVERSION = )".*"')
 
@@ -117,24 +122,46 @@ def test_the_server_that_is_missing_is_added(site):
     assert "uvicorn" in site.run(built, "uvicorn --version")
 
 
-def test_modules_of_go_come_by_go_sum(site):
-    module = "golang.org/x/text v0.14.0"
-    sums = (
-        f"{module} h1:ScX5w1eTa3QqT8oi6+ziP7dTV1S2+ALU0bI+0zXKWiQ=\n"
-        f"{module}/go.mod h1:18ZOQIKpY8NJVqYksKHtTdi31H5itFRjB5/qKTNYzSU=\n"
-    )
+def test_modules_of_go_come_by_go_sum(
+    site: Site, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "module example.org/left\n\ngo 1.18\n"
+    at = "example.org/left@v1.0.0/"
+    code = 'package left\n\nconst Word = "fetched"\n'
+    registry.put("example.org/left/@v/list", "v1.0.0\n")
+    registry.put("example.org/left/@v/v1.0.0.info", '{"Version": "v1.0.0"}')
+    registry.put("example.org/left/@v/v1.0.0.mod", module)
+    zipped = archive({f"{at}go.mod": module, f"{at}left.go": code})
+    registry.put("example.org/left/@v/v1.0.0.zip", zipped)
+    for name, value in {"GOPROXY": registry.url, "GONOSUMDB": "*", "GOSUMDB": "off"}.items():
+        monkeypatch.setenv(name, value)
     files = {
-        "go.mod": f"module example.org/text\n\ngo 1.19\n\nrequire {module}\n",
-        "go.sum": sums,
-        "main.go": (
-            'package main\n\nimport (\n\t"fmt"\n\n\t"golang.org/x/text/cases"\n'
-            '\t"golang.org/x/text/language"\n)\n\n'
-            'func main() { fmt.Println(cases.Title(language.English).String("hello")) }\n'
+        "main.go": 'package main\n\nimport "example.org/left"\n\nfunc main() { print(left.Word) }\n',
+        "go.mod": "module example.org/app\n\ngo 1.18\n\nrequire example.org/left v1.0.0\n",
+        "go.sum": (
+            f"example.org/left v1.0.0 {dirhash({f'{at}go.mod': module, f'{at}left.go': code})}\n"
+            f"example.org/left v1.0.0/go.mod {dirhash({'go.mod': module})}\n"
         ),
     }
     built = site.build(files)
-    assert site.run(built, "bin/text") == "Hello\n"
+    assert site.run(built, "bin/app") == "fetched"
     assert all("fetched" not in path for path in site.closure(built))
+    registry.asked.clear()
+    unplug(monkeypatch)
+    again = site.build({**files, "other.go": "package main\n"}, number=8)
+    assert registry.asked == [], "an unchanged go.sum fetches nothing"
+    assert site.run(again, "bin/app") == "fetched"
+    registry.put("example.org/left/@v/v1.0.0.zip", archive({f"{at}go.mod": module}))
+    wrong = {**files, "go.sum": files["go.sum"].replace("h1:", "h1:x", 1)}
+    assert "go mod tidy" in site.fails(wrong).fix
+
+
+def dirhash(files: dict[str, str]) -> str:
+    """Go's h1: a hash over the hashes of the files and their names."""
+    lines = (
+        f"{sha256(text.encode()).hexdigest()}  {name}\n" for name, text in sorted(files.items())
+    )
+    return f"h1:{b64encode(sha256(''.join(lines).encode()).digest()).decode()}"
 
 
 def test_what_the_lock_names_by_hash_lies_at_that_path(site):

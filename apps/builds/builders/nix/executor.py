@@ -33,6 +33,8 @@ from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
 _TYPE = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_COMPILERS = frozenset({"go"})  # languages whose programs need them no more
+_ALONE = frozenset({"go", "static"})  # providers of programs that need no library
 _SHELL_TOOLS = ("uv", "pip")
 
 
@@ -115,8 +117,8 @@ class _Run:
         extras.refuse_apt(self.plan, self.set.name)
         packages = [name for phase in self.plan.phases for name in phase.packages]
         libraries = [name for phase in self.plan.phases for name in phase.libraries]
-        self.set.check_names(packages, "nixPkgs of nixpacks.toml")
-        self.set.check_names(libraries, "nixLibs of nixpacks.toml")
+        self.set.check_names(packages, "nixPkgs of nixpacks.toml", self.tmp)
+        self.set.check_names(libraries, "nixLibs of nixpacks.toml", self.tmp)
 
     def _attributes(self) -> dict[str, str]:
         """Language → attribute."""
@@ -257,7 +259,9 @@ class _Run:
             "paas.plan": f"sha256:{hashlib.sha256(plan).hexdigest()}",
         }
         return NixJob(
-            toolchain=(*attributes.values(), *self._tools),
+            toolchain=(*(n for t, n in attributes.items() if t not in _COMPILERS), *self._tools),
+            compilers=tuple(n for t, n in attributes.items() if t in _COMPILERS),
+            foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
             source=source,
@@ -280,7 +284,7 @@ class _Run:
         file.write_text(json.dumps(job.to_json(), sort_keys=True))
         wanted = ("--argstr", "job", str(file), "--argstr", "set", self.set.name)
         argv = [str(self.settings.expressions / "lib"), *wanted, "-A", "release", "-A", "image"]
-        key = key_of(self.set.digest, *job.toolchain, *job.packages, *job.libraries)
+        key = key_of(self.set.digest, *job.toolchain, *job.compilers, *job.packages, *job.libraries)
         if self.records.find("provided", key) is None:
             self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
         activities = Activities(self.log, derivations(job))

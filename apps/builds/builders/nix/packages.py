@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
@@ -57,30 +58,17 @@ class PackageSet:
         return key_of(*(part for file in files for part in (file.name, file.read_bytes())))
 
     @cached_property
-    def _facts(self) -> dict[str, dict[str, dict[str, str]]]:
-        found = self.records.find("set", self.digest)
-        if found is None:
-            asked = (
-                "set: { inherit (set) versions; named = builtins.mapAttrs (_: _: {}) set.named; }"
-            )
-            text = self.store.run(
-                *("nix-instantiate", "--eval", "--strict", "--json"),
-                *(
-                    "--arg",
-                    "set",
-                    f"import {self.path} {{ }}",
-                    "--expr",
-                    f"{{ set }}: ({asked}) set",
-                ),
-            )
-            found = json.loads(text)
-            self.records.keep("set", self.digest, found, [])
-        return dict(found)
-
-    @property
     def versions(self) -> Mapping[str, Mapping[str, str]]:
         """Language → attribute → version."""
-        return self._facts["versions"]
+        found: dict[str, dict[str, str]] | None = self.records.find("set", self.digest)
+        if found is None:
+            found = self._evaluate(str(self.path), "-A", "versions")
+            self.records.keep("set", self.digest, found, [])
+        return found
+
+    def _evaluate(self, *arguments: str) -> Any:
+        flags = ("--eval", "--strict", "--json")
+        return json.loads(self.store.run("nix-instantiate", *flags, *arguments))
 
     def choose(self, pin: Pin) -> tuple[str, str]:
         """The attribute and version for `pin`: the newest that fits.
@@ -111,13 +99,29 @@ class PackageSet:
             "package set that has it.",
         )
 
-    def check_names(self, names: Sequence[str], asked_by: str) -> None:
-        """Raises BuildFailed for a name of nixPkgs or nixLibs that the set does not know."""
-        unknown = [name for name in names if name not in self._facts["named"]]
-        if unknown:
+    def check_names(self, names: Sequence[str], asked_by: str, tmp: Path) -> None:
+        """Raises BuildFailed for a name of nixPkgs or nixLibs that the set does not know.
+
+        Args:
+            asked_by: where they stand, for the message.
+            tmp: a folder of the caller's.
+        """
+        if not names:
+            return
+        key = key_of(self.digest, *names)
+        found = self.records.find("names", key)
+        if found is None:
+            tmp.mkdir(parents=True, exist_ok=True)
+            file = tmp / "names.json"
+            file.write_text(json.dumps(list(names)))
+            wanted = ("--argstr", "set", self.name, "--argstr", "names", str(file))
+            found = self._evaluate(str(self.path.parents[1] / "lib/unknown.nix"), *wanted)
+            self.records.keep("names", key, found, [])
+        if found["unknown"]:
+            listed = ", ".join(found["listed"])
             raise BuildFailed(
-                f"{unknown[0]} is not in the package set `{self.name}`",
-                f"{asked_by} asks for it. The set knows {', '.join(sorted(self._facts['named']))}.",
+                f"{found['unknown'][0]} is not in the package set `{self.name}`",
+                f"{asked_by} asks for it." + (f" The set knows {listed}." if listed else ""),
                 f"Take it out of {asked_by}, or ask the administrator for a package set that "
                 "has it.",
             )

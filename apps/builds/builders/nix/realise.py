@@ -17,7 +17,7 @@ from apps.builds.builders.steps import Guard
 from paas.nix.store import Store
 from paas.sandbox import cgroups
 
-LOG_LIMIT = 64 * 1024 * 1024
+LOG_LIMIT = 16 * 1024 * 1024
 """Bytes that one derivation may print; Nix ends it then."""
 _GRACE = 10.0  # seconds that Nix gets to stop its builders
 OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
