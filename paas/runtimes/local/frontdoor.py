@@ -181,12 +181,7 @@ def _balance(instance: Instance) -> list[Json]:
             }
         },
     }
-    logged = [
-        _log("upstream", "{http.reverse_proxy.upstream.hostport}"),
-        _log("service_ms", "{http.reverse_proxy.upstream.latency_ms}"),
-        _log("retries", "{http.reverse_proxy.retries}"),
-    ]
-    return [*logged, ports, proxy]
+    return [_log("upstream", "{http.reverse_proxy.upstream.hostport}"), ports, proxy]
 
 
 def _app_errors() -> list[Json]:
