@@ -29,6 +29,7 @@ from apps.builds.builders.steps import Guard
 from buildpacks.plan import Phase, Pin, Plan
 from paas.instance import Instance
 from paas.nix.errors import NixError
+from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -289,9 +290,10 @@ class _Run:
             self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
         activities = Activities(self.log, derivations(job))
         name = f"nix-{self.job.build_id}"
+        link = Roots.of(self.instance).link(self.job.build_id)  # keeps both until it is removed
         done = realise(
             self.store,
-            ("nix-build", "--no-out-link", *argv),
+            ("nix-build", "--out-link", str(link), *argv),
             activities,
             self.guard,
             name=name,
@@ -304,7 +306,6 @@ class _Run:
         return release, image, activities.steps
 
     def _keep(self, release: str, image: str, done: list[Step]) -> NixArtifact:
-        self.store.add_root(self.job.build_id, image)
         self._sum_up(done)
         return NixArtifact(
             path=release,
