@@ -20,6 +20,7 @@ from apps.builds.comparison import compare_builds
 from apps.builds.models import ACTIVE, Build, BuildState
 from apps.builds.queries import get_build
 from apps.builds.tickets import ticket_for
+from apps.builds.verification import verify_build
 from apps.catalog.queries import get_app
 
 router = Router(tags=["builds"])
@@ -85,6 +86,15 @@ class DifferenceOut(Shape):
     new: int
 
 
+class RebuiltOut(Shape):
+    """A store path that was built again in `seconds`, and whether nothing differed."""
+
+    name: str
+    path: str
+    same: bool
+    seconds: float
+
+
 @router.get("/apps/{app}/builds", response={200: list[BuildOut], 206: list[BuildOut], **ERRORS})
 def list_builds(
     request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
@@ -133,6 +143,17 @@ def compare_two_builds(request: HttpRequest, app: str, build: str, other: str) -
     found = get_app(actor_of(request), app)
     made = compare_builds(get_build(found, build), get_build(found, other))
     return DifferenceOut.model_validate(asdict(made))
+
+
+@router.post(
+    "/apps/{app}/builds/{build}/actions/verify",
+    operation_id="verify_build",
+    response={200: list[RebuiltOut], **ERRORS},
+)
+def verify(request: HttpRequest, app: str, build: str) -> list[RebuiltOut]:
+    """Build by Nix what is the app's own of a build again and compare; takes as long as that."""
+    found = get_build(get_app(actor_of(request), app, Right.DEPLOY), build)
+    return [RebuiltOut.model_validate(asdict(one)) for one in verify_build(found)]
 
 
 def details(build: Build, actor: Actor) -> BuildDetails:

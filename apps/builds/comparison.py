@@ -18,7 +18,7 @@ def compare_builds(before: Build, after: Build) -> ClosureDifference:
         Conflict: one is not kept any more, or not done yet.
         Unavailable: there is no Nix here that can be used.
     """
-    paths = [_path(build) for build in (before, after)]
+    paths = [closure_of(build) for build in (before, after)]
     try:
         return difference(Store.of(settings.INSTANCE), *paths)
     except NotInStore as error:
@@ -27,13 +27,14 @@ def compare_builds(before: Build, after: Build) -> ClosureDifference:
         raise Unavailable(str(error)) from error
 
 
-def _path(build: Build) -> str:
+def closure_of(build: Build) -> str:
+    """The store path whose closure a build is; raises as `compare_builds`."""
     short = str(build.id)[:8]
     if build.artifact is None:
-        raise Conflict(f"Build {short} has no result that is kept, so it cannot be compared.")
+        raise Conflict(f"Build {short} has no result that is kept, so there is nothing to look at.")
     if build.artifact["kind"] != "nix":
         raise Refused(
             f"Build {short} was made by the {build.artifact['kind']} builder, whose results have "
-            "no closure. With PAAS_BUILDER=nix, builds from then on can be compared."
+            "no closure. With PAAS_BUILDER=nix, builds from then on have one."
         )
     return str(build.artifact["path"])

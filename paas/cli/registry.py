@@ -24,7 +24,14 @@ _MODULES = {
     ),
     "config": ("config", "config:get", "config:set", "config:unset"),
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
-    "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:diff"),
+    "builds": (
+        "builds",
+        "builds:info",
+        "builds:output",
+        "builds:cancel",
+        "builds:diff",
+        "builds:verify",
+    ),
     "logs": ("logs",),
     "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
     "domains": (

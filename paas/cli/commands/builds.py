@@ -26,6 +26,7 @@ Key = Annotated[
     str | None,
     typer.Argument(metavar="ID", help="The build, or how its ID begins. Default: the newest."),
 ]
+_VERIFY_SECONDS = 300.0  # the panel gives up earlier
 _SHORT = 8  # characters of an ID that a person reads
 
 
@@ -177,6 +178,32 @@ def _change(one: dict[str, Any]) -> list[object]:
 def _versions(versions: list[str]) -> str:
     """∅ where the package is not there, ε for one without a version, as Nix prints them."""
     return ", ".join(version or "ε" for version in versions) or "∅"
+
+
+@commands.command("builds:verify")
+def verify(key: Key = None, app: App = None, json: Json = False) -> None:
+    """Build what Nix has built again, and compare. Exit status 1 if anything differs.
+
+    Example: paas builds:verify v7
+    """
+    client, name = panel_and_app(app)
+    path = ("apps", name, "builds", key or "latest", "actions", "verify")
+    with Progress(f"Building {key or '(the newest)'} of {name} again") as progress:
+        found = client.request("POST", *path, timeout=_VERIFY_SECONDS).body
+        different = sum(not one["same"] for one in found)
+        progress.done(
+            f"done, {different} of {len(found)} differ" if different else "done, the same"
+        )
+    if json:
+        show_json(found)
+    else:
+        show_table([_rebuilt(one) for one in found])
+    if different:
+        raise typer.Exit(1)
+
+
+def _rebuilt(one: dict[str, Any]) -> list[object]:
+    return [one["name"], "same" if one["same"] else "differs", f"{one['seconds']:.2f} s"]
 
 
 @commands.command("builds:cancel")

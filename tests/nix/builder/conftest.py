@@ -84,7 +84,12 @@ class Site:
         self.log, self.cancel = [], threading.Event()
         job = BuildJob(uuid.uuid4().hex, "app", number, tree, "c" * 40)
         builder = NixBuilder(self.instance, self.store, self.settings)
-        return builder.execute(made or plan(SourceTree(tree)), job, self.log.append, self.cancel)
+        try:
+            made = made or plan(SourceTree(tree))
+        except PlanError:
+            remove_tree(tree)
+            raise
+        return builder.execute(made, job, self.log.append, self.cancel)
 
     def fails(
         self, source: Path | Mapping[str, str | bytes], **more: object

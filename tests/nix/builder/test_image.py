@@ -54,7 +54,7 @@ def test_it_mentions_all_that_must_be_mounted(site: Site, built: Built, archive:
     (layer,) = manifest(archive)["layers"]
     notes = layer["annotations"]
     closure = site.closure(built)
-    listed = [text for name, text in notes.items() if ".nix-store-path." in name]
+    listed = [text for name, text in notes.items() if "/nix-store-path." in name]
     assert sorted(listed) == sorted(closure)
     info = site.store.physical(notes["containerd.io/snapshot/nix-closure"]) / "store-paths"
     assert info.read_text().split() == sorted(closure)
@@ -150,7 +150,7 @@ def test_containerd_runs_it(site: Site, built: Built, archive: Path, containerd:
     listed = subprocess.run([*containerd, "images", "ls", "-q"], capture_output=True, text=True)
     assert name in listed.stdout.split()
     (layer,) = manifest(archive)["layers"]
-    paths = [text for key, text in layer["annotations"].items() if ".nix-store-path." in key]
+    paths = [text for key, text in layer["annotations"].items() if "/nix-store-path." in key]
     port = free_port()
     mounts = [
         word

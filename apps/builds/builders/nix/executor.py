@@ -33,6 +33,7 @@ from paas.nix.cache import Cache
 from paas.nix.errors import NixError
 from paas.nix.publish import publish
 from paas.nix.room import ensure_room
+from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -307,9 +308,10 @@ class _Run:
             self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
         activities = Activities(self.log, derivations(job))
         name = f"nix-{self.job.build_id}"
+        link = Roots.of(self.instance).link(self.job.build_id)  # keeps both until it is removed
         done = realise(
             self.store,
-            ("nix-build", "--no-out-link", *argv),
+            ("nix-build", "--out-link", str(link), *argv),
             activities,
             self.guard,
             name=name,
@@ -322,7 +324,6 @@ class _Run:
         return release, image, activities.steps
 
     def _keep(self, release: str, image: str, done: list[Step]) -> NixArtifact:
-        self.store.add_root(self.job.build_id, image)
         self._sum_up(done)
         return NixArtifact(
             path=release,
