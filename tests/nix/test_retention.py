@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -100,6 +101,25 @@ def test_the_current_release_stays_however_old(
     let_time_pass(store)
     retention.enforce_all()
     assert set(store.roots.all()) == {str(build.id) for build in builds}
+
+
+def test_a_cache_that_was_deleted_is_filled_again(
+    store: Store, push: Callable[[str], Build]
+) -> None:
+    kept = [path_of(push(text)) for text in ("one", "two")]
+    shutil.rmtree(folder().root)
+    retention.enforce_all()
+    assert folder().lacks(store.requisites(kept)) == []
+
+
+def test_a_root_whose_path_is_gone_harms_nothing(
+    store: Store, push: Callable[[str], Build]
+) -> None:
+    push("one")
+    store.roots.link("lost").symlink_to("/nix/store/00000000000000000000000000000000-x")
+    let_time_pass(store)
+    sweep_store(settings.INSTANCE)
+    assert folder().usage().paths == 3
 
 
 def test_a_destroyed_app_leaves_nothing(
