@@ -80,20 +80,8 @@ let
       inputs = builtins.toFile "inputs" (concatStringsSep "\n" (map storePath step.inputs));
       layers = map toLayer step.layers;
       mounts = places;
-      finish = ''
-        mkdir -p $out/app
-        n=0
-        while [ $n -lt $kept_count ]; do
-          text kept $n
-          if [ -d "app/$text" ]; then
-            mkdir -p "$(dirname "$out/app/$text")"
-            cp -a "app/$text" "$out/app/$text"
-          fi
-          n=$((n + 1))
-        done
-        rm -f $out/app/node_modules/.package-lock.json
-      '';
-      texts.kept = step.results;
+      kept = step.results;
+      finish = ". ${./layer.sh}";
     };
   toLayer = toLayerNamed "dependencies";
   toLayerNamed =

@@ -13,7 +13,7 @@ from apps.builds.builders import languages
 from apps.builds.builders.toolchains import installed_pythons
 from buildpacks.ranges import shown_version
 from paas.instance import Instance, InstanceError, current
-from paas.launcher import checks, health, tools
+from paas.launcher import checks, health, nix, tools
 from paas.launcher.errors import LaunchError
 from paas.launcher.lock import as_started, holder_of
 from paas.sandbox import probe
@@ -66,6 +66,8 @@ def examine(instance: Instance) -> Iterator[Finding]:
     yield from _isolation()
     yield _checked("git", checks.check_git)
     yield _checked("disk", lambda: checks.check_disk(instance))
+    if nix.wanted():
+        yield _checked("nix", lambda: nix.check_nix(instance))
     if running is None:
         yield _checked("port", lambda: checks.check_port(instance))
         yield _checked("ssh port", lambda: checks.check_ssh_port(instance))

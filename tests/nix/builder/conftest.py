@@ -17,7 +17,6 @@ from apps.builds.builders.nix import executor
 from apps.builds.builders.nix.executor import NixBuilder, Settings
 from apps.source.archives import unpack
 from buildpacks import PlanError, SourceTree, plan
-from buildpacks.plan import Plan
 from paas import sandbox
 from paas.instance import Instance, current
 from paas.keys import ensure_keys
@@ -76,19 +75,22 @@ class Site:
         *,
         number: int = APP_NUMBER,
         change: Callable[[Path], None] | None = None,
-        made: Plan | None = None,
     ) -> Built:
         tree = self.tree(source, number)
         if change is not None:
             change(tree)
-        self.log, self.cancel = [], threading.Event()
-        job = BuildJob(uuid.uuid4().hex, "app", number, tree, "c" * 40)
-        builder = NixBuilder(self.instance, self.store, self.settings)
         try:
-            made = made or plan(SourceTree(tree))
+            return self.build_tree(tree, number=number)
         except PlanError:
             remove_tree(tree)
             raise
+
+    def build_tree(self, tree: Path, *, number: int = APP_NUMBER) -> Built:
+        """Plan and build an unpacked source, which is used up."""
+        made = plan(SourceTree(tree))
+        self.log, self.cancel = [], threading.Event()
+        job = BuildJob(uuid.uuid4().hex, "app", number, tree, "c" * 40)
+        builder = NixBuilder(self.instance, self.store, self.settings)
         return builder.execute(made, job, self.log.append, self.cancel)
 
     def fails(

@@ -138,7 +138,9 @@ def test_modules_of_go_come_by_go_sum(
     for name, value in {"GOPROXY": registry.url, "GONOSUMDB": "*", "GOSUMDB": "off"}.items():
         monkeypatch.setenv(name, value)
     files = {
-        "main.go": 'package main\n\nimport "example.org/left"\n\nfunc main() { print(left.Word) }\n',
+        "main.go": (
+            'package main\n\nimport "example.org/left"\n\nfunc main() { print(left.Word) }\n'
+        ),
         "go.mod": "module example.org/app\n\ngo 1.18\n\nrequire example.org/left v1.0.0\n",
         "go.sum": (
             f"example.org/left v1.0.0 {dirhash({f'{at}go.mod': module, f'{at}left.go': code})}\n"

@@ -134,6 +134,9 @@ class _Run:
     # --- what the plan asks for ------------------------------------------------
     def _check(self) -> None:
         extras.refuse_apt(self.plan, self.set.name)
+        for phase in self.phases:
+            if phase.network and phase.commands and not phases.apart(phase):
+                raise _online(phase)
         packages = [name for phase in self.plan.phases for name in phase.packages]
         libraries = [name for phase in self.plan.phases for name in phase.libraries]
         self.set.check_names(packages, "nixPkgs of nixpacks.toml", self.tmp)
@@ -350,3 +353,14 @@ class _Run:
 def _prunes(phase: Phase) -> bool:
     """The phase that takes the development dependencies out of node_modules."""
     return phase.name == "prune" or phase.name.endswith(":prune")
+
+
+def _online(phase: Phase) -> BuildFailed:
+    return BuildFailed(
+        f"The phase {phase.name} wants the network, which builds by Nix have not",
+        f"`{steps.shown(phase.commands[0])}` would see all of the source, so what it fetches "
+        "could not be known beforehand, nor kept for the next build.",
+        "Let a lock file name what is to be fetched, and the package manager's own phase fetch "
+        f"it: take phases.{phase.name} out of nixpacks.toml. A tool that must be there can be "
+        "named in nixPkgs.",
+    )
