@@ -13,7 +13,6 @@ from tests.bench import (
     machine,
     memory,
     nix_builds,
-    nodes,
     reading,
     switches,
     tails,
@@ -31,7 +30,6 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "reading": reading.measure,
     "tails": tails.measure,
     "nix": nix_builds.measure,
-    "nodes": nodes.measure,
 }
 
 
