@@ -104,9 +104,7 @@ class _Run:
         with self._timed("fetch"):
             environment = self._python(fetcher, packages)
             made = tuple(self._layers(fetcher, contents))
-        with self._timed("source"):
-            source = self.store.add(self.job.tree, "source")
-        job = self._job(attributes, source, environment, made, fetcher.places)
+        job = self._job(attributes, environment, made, fetcher.places)
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
@@ -241,7 +239,6 @@ class _Run:
     def _job(
         self,
         attributes: Mapping[str, str],
-        source: str,
         environment: PythonJob | None,
         made: tuple[Layer, ...],
         places: tuple[tuple[str, str], ...],
@@ -268,7 +265,7 @@ class _Run:
             foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
-            source=source,
+            source=str(self.job.tree),
             python=environment,
             layers=made,
             commands=tuple(command for phase in seen for command in phase.commands),
