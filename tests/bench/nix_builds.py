@@ -14,6 +14,7 @@ from pathlib import Path
 from apps.builds.builders.base import Built, NixArtifact
 from buildpacks import SourceTree, plan
 from paas.instance import current
+from paas.keys import ensure_keys
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 from tests.bench.ground import instance, make_app, push, seconds, until_live
@@ -33,7 +34,7 @@ def measure() -> Iterator[Row]:
         raise Invalid(unusable())
     folder = Path(tempfile.mkdtemp(prefix="paas-bench-nix-"))
     home = current({"PAAS_HOME": str(folder / "home"), "PAAS_RUN": str(folder / "run")})
-    home.home.mkdir(mode=0o700)
+    ensure_keys(home)
     store = Store.of(home, {"PAAS_NIX_STORE": str(folder / "store")})
     site = Site(home, store, folder)
     try:

@@ -19,6 +19,7 @@ from apps.source.archives import unpack
 from buildpacks import PlanError, SourceTree, plan
 from paas import sandbox
 from paas.instance import Instance, current
+from paas.keys import ensure_keys
 from paas.nix.store import Store
 from paas.runtimes.base import Artifact
 from paas.runtimes.local.views import Views
@@ -151,7 +152,7 @@ def steps(built: Built) -> dict[str, str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="nix-builder-"))
     instance = current({"PAAS_HOME": str(folder / "home"), "PAAS_RUN": str(folder / "run")})
-    instance.home.mkdir(mode=0o700)
+    ensure_keys(instance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAAS_NIX_STORE", str(shared_store(tmp_path_factory)))
         yield Site(instance, Store.of(instance), folder)

@@ -28,7 +28,11 @@ from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from buildpacks.plan import Phase, Pin, Plan
 from paas.instance import Instance
+from paas.keys import KeysError
+from paas.nix.cache import Cache
 from paas.nix.errors import NixError
+from paas.nix.publish import publish
+from paas.nix.room import ensure_room
 from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
@@ -59,11 +63,15 @@ class NixBuilder:
     ) -> Built:
         """Turn `job.tree` into a store path by `plan`; as `HostBuilder.execute`."""
         guard = Guard(cancel, self.instance.home)
-        guard.check_disk(steps.FREE_AT_START)
         run = _Run(self, plan, job, BuildLog(log), guard)
         try:
-            return run.execute()
-        except NixError as error:
+            ensure_room(self.store, Cache.of(self.instance))
+            guard.check_disk(steps.FREE_AT_START)
+            with self.store.in_use():
+                built = run.execute()
+            run.publish(built)
+            return built
+        except (NixError, KeysError) as error:
             raise BuildFailed(
                 "Nix could not do its part",
                 str(error),
@@ -110,6 +118,16 @@ class _Run:
         with self._timed("artifact"):
             artifact = self._keep(release, image, done)
         return Built(artifact, tuple(self.timings), tuple(self.log.warnings))
+
+    def publish(self, built: Built) -> None:
+        """To the cache, for nodes."""
+        artifact = built.artifact
+        assert isinstance(artifact, NixArtifact)
+        paths = [artifact.path, artifact.image]
+        pushed = publish(self.instance, self.store, self.job.build_id, paths)
+        if pushed is not None and pushed.paths:
+            size = f"{pushed.size / 1024**2:.1f} MiB"
+            self.log.step(f"Pushed {pushed.paths} paths to the cache ({size})")
 
     # --- what the plan asks for ------------------------------------------------
     def _check(self) -> None:
