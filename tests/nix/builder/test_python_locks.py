@@ -103,3 +103,40 @@ def test_what_comes_as_source_is_made_a_wheel(site: Site, packages: Path) -> Non
     built = site.build({**PROCFILE, "requirements.txt": "left\n"})
     assert "Something must be built from source" in site.said
     assert site.run(built, "python -c 'import left; print(left.VALUE)'") == "7\n"
+
+
+def test_the_project_itself_is_installed(site: Site, packages: Path) -> None:
+    """A package in src/ with a script, its build backend in the tree."""
+    wheel(packages, "left")
+    backend = (
+        "import os, zipfile\n"
+        "def build_wheel(folder, settings=None, metadata=None):\n"
+        "    info = 'mine-1.dist-info'\n"
+        "    about = 'Metadata-Version: 2.1\\nName: mine\\nVersion: 1\\nRequires-Dist: left\\n'\n"
+        "    kind = 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'\n"
+        "    entry = '[console_scripts]\\nmine = mine:main\\n'\n"
+        "    with zipfile.ZipFile(os.path.join(folder, 'mine-1-py3-none-any.whl'), 'w') as made:\n"
+        "        made.write('src/mine.py', 'mine.py')\n"
+        "        made.writestr(f'{info}/METADATA', about)\n"
+        "        made.writestr(f'{info}/WHEEL', kind)\n"
+        "        made.writestr(f'{info}/entry_points.txt', entry)\n"
+        "        made.writestr(f'{info}/RECORD', '')\n"
+        "    return 'mine-1-py3-none-any.whl'\n"
+    )
+    files = {
+        **PROCFILE,
+        "requirements.txt": "./\n",
+        "backend.py": backend,
+        "pyproject.toml": (
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        ),
+        "src/mine.py": "import left\n\ndef main():\n    print('mine with', left.VALUE)\n",
+    }
+    built = site.build(files)
+    assert site.run(built, "mine") == "mine with 1\n"
+    again = site.build({**files, "README": "changed"})
+    projects = [
+        [path for path in site.closure(one) if path.endswith("-project")] for one in (built, again)
+    ]
+    assert projects[0] == projects[1] != []
+    assert site.dependencies(built) == site.dependencies(again)
