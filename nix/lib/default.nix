@@ -109,7 +109,10 @@ let
     inherit (wanted) commands caches;
     seeds = map (name: if go != [ ] && name == ".cache/go-build" then goCache else "") wanted.caches;
     inherit variables layers;
-    tree = storePath wanted.source;
+    tree = builtins.path {
+      name = "source";
+      path = wanted.source;
+    };
     mounts = places;
     interpreter = if python == null then "" else "${python}/bin/python";
     finish = ". ${./app.sh}";

@@ -12,6 +12,7 @@ from apps.builds.builders.base import BuildFailed
 from apps.builds.builders.nix.packages import PackageSet
 from apps.builds.builders.nix.paths import fixed_path, safe_name
 from buildpacks.plan import Pin
+from paas.nix.errors import NixFailed
 from tests.nix.builder.conftest import CHECKOUT, Site
 
 NIX = CHECKOUT / "nix"
@@ -68,6 +69,13 @@ def test_both_sets_have_one_interface(site: Site, tmp_path: Path) -> None:
     )
     assert found == [False, False, True]
     assert evaluate(site, f'({of_debian}).find "no" == null && ({of_debian}).find "jq" != null')
+
+
+def test_nixpkgs_that_is_not_pinned_says_so(site: Site) -> None:
+    if (NIX / "flake.lock").exists():
+        pytest.skip("it is pinned here")
+    with pytest.raises(NixFailed, match="PAAS_NIX_PACKAGES=debian"):
+        site.store.run("nix-instantiate", str(NIX / "packages/nixpkgs"), "-A", "python")
 
 
 def test_what_the_locks_hold() -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from apps.builds.builders import extras, layers, managers, phases, python, steps
 from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
+from apps.builds.builders.installer import PROJECT
 from apps.builds.builders.languages import LANGUAGES
-from apps.builds.builders.nix import tarballs, wheels
+from apps.builds.builders.nix import project, tarballs, wheels
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
@@ -110,11 +111,9 @@ class _Run:
             if phases.apart(one)
         }
         with self._timed("fetch"):
-            environment = self._python(fetcher, packages)
+            fetcher, environment = self._python(fetcher, packages, attributes)
             made = tuple(self._layers(fetcher, contents))
-        with self._timed("source"):
-            source = self.store.add(self.job.tree, "source")
-        job = self._job(attributes, source, environment, made, fetcher.places)
+        job = self._job(attributes, environment, made, fetcher.places)
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
@@ -202,15 +201,23 @@ class _Run:
         return str(found)
 
     # --- fetched outside --------------------------------------------------------
-    def _python(self, fetcher: Fetcher, packages: Mapping[str, Package]) -> PythonJob | None:
+    def _python(
+        self, fetcher: Fetcher, packages: Mapping[str, Package], attributes: Mapping[str, str]
+    ) -> tuple[Fetcher, PythonJob | None]:
+        """The wheels, and with the fetcher what the tree installs of itself."""
         needs = self.plan.python
         if needs is None:
-            return None
-        (interpreter,) = (n for n in packages if n in self.set.versions["python"])
+            return fetcher, None
+        interpreter = attributes["python"]
         tools = wheels.Tools(packages[interpreter], packages["pip"], packages["uv"])
         own = replace(fetcher, packages=list(packages.values()), variables={}, places=())
         files = python.read_inputs(self.job.tree, needs)
-        return PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
+        version = self.set.versions["python"][interpreter]
+        made, requires = project.install(own, needs, files, packages[interpreter], version)
+        needs = replace(needs, extra=(*needs.extra, *requires))
+        if made is not None:
+            fetcher = replace(fetcher, places=((made, PROJECT), *fetcher.places))
+        return fetcher, PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
 
     def _layers(
         self, fetcher: Fetcher, contents: Mapping[str, Mapping[str, bytes]]
@@ -259,7 +266,6 @@ class _Run:
     def _job(
         self,
         attributes: Mapping[str, str],
-        source: str,
         environment: PythonJob | None,
         made: tuple[Layer, ...],
         places: tuple[tuple[str, str], ...],
@@ -286,7 +292,7 @@ class _Run:
             foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
-            source=source,
+            source=str(self.job.tree),
             python=environment,
             layers=made,
             commands=tuple(command for phase in seen for command in phase.commands),
