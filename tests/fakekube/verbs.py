@@ -253,6 +253,8 @@ class Verbs:
             fill(kind, new, live)
             new = normal(type_of(kind), new)
         new = _headed(kind, new)
+        if subresource != "status" and "status" in live and "status" in kind.subresources:
+            new["status"] = live["status"]  # as its controller wrote it
         if subresource != "status":
             validate(kind, new, live)
             admit(self.store, kind, new, live, call.warnings)
