@@ -118,6 +118,11 @@ class Cluster:
             self._scheduled = True
             self.loop.call_later(QUEUE_SECONDS, self._drain)
 
+    @property
+    def busy(self) -> bool:
+        """Whether controllers have keys to look at."""
+        return bool(self._queue)
+
     def _drain(self) -> None:
         batch, self._queue, self._scheduled = list(self._queue), {}, False
         for controller, namespace, name in batch:

@@ -579,6 +579,8 @@ class FakeKube:
         ports = [address[1] for address in runner.addresses]
         self.url, self.secure_url = f"http://127.0.0.1:{ports[0]}", f"https://127.0.0.1:{ports[1]}"
         self.cluster.start(self._loop)
+        while self.cluster.busy:
+            await asyncio.sleep(0.005)
         self._ready.set()
         await self._stopping.wait()
         await self.cluster.stop()
