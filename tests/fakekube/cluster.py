@@ -83,6 +83,7 @@ class Cluster:
             self._create("Namespace", {"metadata": {"name": name}})
 
     async def stop(self) -> None:
+        self._scheduled = True  # nothing is looked at any more
         for timer in self._timers:
             timer.cancel()
         await self.kubelet.stop()
