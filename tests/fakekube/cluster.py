@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .clock import Clock, fine_stamp, stamp
+from .clock import Clock, micro_stamp, stamp
 from .controllers import controllers
 from .controllers.base import Controller, condition
 from .controllers.kubelet import Kubelet
 from .errors import Json
 from .faults import Faults
 from .kinds import Kind, named
+from .processes import end_all
 from .rbac import Access
 from .store import Event, Store
 from .verbs import Call, Deletion, Verbs
@@ -87,6 +88,7 @@ class Cluster:
         for timer in self._timers:
             timer.cancel()
         await self.kubelet.stop()
+        await end_all()
 
     def add_node(self, name: str, *, cpu: str = "1000", memory: str = "4Ti") -> None:
         """One more node; pods are few beside its size unless a test makes it small."""
@@ -167,7 +169,7 @@ class Cluster:
                  "resourceVersion": metadata.get("resourceVersion", "")}  # fmt: skip
         times: Json = {"firstTimestamp": stamp(), "lastTimestamp": stamp(), "eventTime": None}
         if scheduled:
-            times = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": fine_stamp()}
+            times = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": micro_stamp()}
         body = {
             "apiVersion": "v1", "kind": "Event", "involvedObject": about, "reason": reason,
             "message": message, "type": word, "count": 1, **times,

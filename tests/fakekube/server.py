@@ -20,7 +20,7 @@ from aiohttp import web
 
 from . import discovery, manifests, protobuf, streams
 from .certificates import authority
-from .clock import fine_stamp, stamp
+from .clock import stamp
 from .cluster import Cluster, Recorded
 from .controllers.base import POD
 from .controllers.budgets import Budgets, evict
@@ -471,7 +471,7 @@ def _usage(pod: Json) -> Json:
     ]
     return {
         "kind": "PodMetrics", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": kept,
-        "timestamp": fine_stamp(), "window": "15s", "containers": rows,
+        "timestamp": stamp(), "window": "15s", "containers": rows,
     }  # fmt: skip
 
 
