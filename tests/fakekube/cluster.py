@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +51,7 @@ class Cluster:
 
     Attributes:
         invalid: what `kubernetes-validate` says against objects that were sent.
+        bugs: tracebacks of the fake's own errors; the end of the `with` fails.
         requests: all requests served so far.
         metrics: whether metrics.k8s.io is installed.
     """
@@ -64,6 +67,7 @@ class Cluster:
         self.access = Access(self.store)
         self.faults = Faults()
         self.invalid: list[str] = []
+        self.bugs: list[str] = []
         self.requests: list[Recorded] = []
         self.metrics = True
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +83,7 @@ class Cluster:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins, with a node and the namespaces that every cluster has."""
         self.loop = loop
+        loop.set_exception_handler(self._unhandled)
         self.add_node("node-1")
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             self._create("Namespace", {"metadata": {"name": name}})
@@ -129,7 +134,20 @@ class Cluster:
     def _drain(self) -> None:
         batch, self._queue, self._scheduled = list(self._queue), {}, False
         for controller, namespace, name in batch:
-            controller.reconcile(namespace, name)
+            try:
+                controller.reconcile(namespace, name)
+            except Exception:  # one key's trouble is not the others'
+                self.bug()
+
+    def bug(self) -> None:
+        """Notes the exception that is being handled: an error of the fake itself."""
+        self.bugs.append(traceback.format_exc())
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: Json) -> None:
+        error = context.get("exception")
+        text = "".join(traceback.format_exception(error)) if error else str(context)
+        if not isinstance(error, (ConnectionError, ssl.SSLError)):
+            self.bugs.append(text)
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:
         """Calls after cluster seconds."""

@@ -48,6 +48,7 @@ class Asked:
     user: User
     params: Mapping[str, str]
     body: Any = None
+    cut_after: int | None = None
     call: Call = field(default_factory=Call)
 
     @property
@@ -96,6 +97,12 @@ class Server:
             return await self._answer(request)
         except ApiError as error:
             return _json(error.body(), error.code, error.headers)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:
+            self.cluster.bug()
+            text = f"Internal error occurred: {error!r}"
+            return _json(ApiError(500, "InternalError", text).body(), 500)
         finally:
             del self._open[id(request)]
 
@@ -143,6 +150,7 @@ class Server:
             return web.Response(status=503)
         if fault.status:
             raise fault.error()
+        asked.cut_after = fault.cut_after
         return await self._handle(asked)
 
     async def _handle(self, asked: Asked) -> web.StreamResponse:
@@ -268,6 +276,10 @@ class Server:
             async with contextlib.aclosing(lines):
                 async for text in lines:
                     await response.write(text)
+                    if asked.cut_after is not None:
+                        asked.cut_after -= 1
+                        if not asked.cut_after:
+                            _abort(asked.request)
             await response.write_eof()
         return response
 
@@ -522,7 +534,11 @@ class FakeKube:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        if kind is None and self.cluster.invalid:
+        if kind is not None:
+            return
+        if self.cluster.bugs:
+            raise AssertionError("the fake itself failed:\n" + "\n".join(self.cluster.bugs))
+        if self.cluster.invalid:
             raise AssertionError("invalid objects were sent:\n" + "\n".join(self.cluster.invalid))
 
     def stop(self) -> None:
