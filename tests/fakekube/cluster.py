@@ -28,15 +28,15 @@ QUEUE_SECONDS = 0.01
 
 @dataclass
 class Recorded:
-    """A request that was served."""
+    """A request, as it came. Args: status: 0 until it is answered (a watch: until its end)."""
 
     verb: str
     resource: str
     namespace: str
     name: str
-    status: int
     user: str
     query: dict[str, str] = field(default_factory=dict)
+    status: int = 0
 
 
 class Cluster:
@@ -52,7 +52,7 @@ class Cluster:
     Attributes:
         invalid: what `kubernetes-validate` says against objects that were sent.
         bugs: tracebacks of the fake's own errors; the end of the `with` fails.
-        requests: all requests served so far.
+        requests: all requests so far, in the order of their arrival.
         metrics: whether metrics.k8s.io is installed.
     """
 

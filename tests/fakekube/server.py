@@ -122,18 +122,15 @@ class Server:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         params = dict(request.query)
         asked = Asked(request, kind, namespace, name, subresource, user, params)
-        status = 500
+        record = Recorded(asked.verb, asked.resource, namespace, name, user.name, params)
+        self.cluster.requests.append(record)
         try:
             response = await self._faulty(asked)
-            status = response.status
+            record.status = response.status
             return response
         except ApiError as error:
-            status = error.code
+            record.status = error.code
             raise
-        finally:
-            self.cluster.requests.append(
-                Recorded(asked.verb, asked.resource, namespace, name, status, user.name, params)
-            )
 
     async def _faulty(self, asked: Asked) -> web.StreamResponse:
         fault = self.cluster.faults.for_request(
