@@ -34,6 +34,7 @@ from .verbs import APPLY, Call, Deletion, patched
 MAX_BODY = 64 * 1024 * 1024
 _READS = {"GET": ("get", "list"), "POST": ("create", "create"), "PUT": ("update", "update"),
           "PATCH": ("patch", "patch"), "DELETE": ("delete", "deletecollection")}  # fmt: skip
+_NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 
 @dataclass
@@ -120,8 +121,12 @@ class Server:
             return web.Response(status=404, text="404 page not found\n")
         if subresource and subresource not in kind.subresources:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        if request.method not in _READS:
+            raise ApiError(405, "MethodNotAllowed", _NOT_ALLOWED)
         params = dict(request.query)
         asked = Asked(request, kind, namespace, name, subresource, user, params)
+        if not subresource and asked.verb not in kind.verbs:
+            raise ApiError(405, "MethodNotAllowed", _NOT_ALLOWED)
         record = Recorded(asked.verb, asked.resource, namespace, name, user.name, params)
         self.cluster.requests.append(record)
         try:
