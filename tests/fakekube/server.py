@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -229,9 +229,12 @@ class Server:
                                     asked.name)  # fmt: skip
                 self.cluster.access.demand(asked.user, create, kind)
                 asked.params = {**asked.params, "_created": "1"}
-        return verbs.patch(
+        result = verbs.patch(
             kind, asked.namespace, asked.name, asked.body, how, asked.call, asked.subresource
         )
+        if how != APPLY:  # a patch is no object; what it made of one is
+            self._check(replace(asked, body=result), partial=False)
+        return result
 
     def _delete(self, asked: Asked) -> Json:
         options = _deletion(asked.body, asked.params)

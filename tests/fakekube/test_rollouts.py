@@ -358,6 +358,19 @@ def test_a_job_that_is_suspended(kube: FakeKube, http: Http, shop: str) -> None:
     assert condition(obj, "Suspended")["status"] == "True"
 
 
+def test_a_job_whose_policy_names_the_exit_code(kube: FakeKube, http: Http, shop: str) -> None:
+    on = {"operator": "In", "values": [42]}
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": on}]}
+    http.apply(job(command=["sh", "-c", "exit 42"], backoffLimit=3, podFailurePolicy=policy))
+    row = eventually(lambda: ended(kube))
+    assert row["reason"] == "PodFailurePolicy"
+    (pod,) = kube.cluster.all("Pod", shop)
+    assert row["message"] == (
+        f"Container main for pod shop/{pod['metadata']['name']} failed with exit code 42 matching"
+        " FailJob rule at index 0"
+    )
+
+
 def test_a_cron_job_by_hand(kube: FakeKube, http: Http, shop: str) -> None:
     spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": job()["spec"]}}
     metadata = {"name": "nightly", "namespace": shop}

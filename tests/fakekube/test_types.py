@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .fields import decode, encode, flatten, merge, remove
+from .fields import Path, decode, encode, flatten, merge, remove
 from .kinds import KINDS, named
 from .quantity import amount, canonical
 from .schema import Type, complaints, normal, type_of
@@ -60,14 +60,14 @@ def test_paths_lead_back_to_their_items(names: list[str], gone: list[str]) -> No
     paths = flatten(DEPLOYMENT, value).keys()
     assert decode(encode(paths)) == paths
     holder = ("f:spec", "f:template", "f:spec", "f:containers")
-    picked = {(*holder, f'k:{{"name":"{name}"}}') for name in gone}
+    picked: set[Path] = {(*holder, f'k:{{"name":"{name}"}}') for name in gone}
     left = remove(DEPLOYMENT, value, picked)["spec"]["template"]["spec"]["containers"]
     assert [each["name"] for each in left] == [name for name in names if name not in gone]
 
 
 def test_what_decoding_drops() -> None:
     pod = type_of(named("Pod"))
-    spec = {
+    spec: dict[str, Any] = {
         "nodeSelector": {}, "volumes": [{"name": "t", "emptyDir": {}}], "affinity": {},
         "containers": [{"name": "m", "command": [], "env": [{"name": "A", "value": ""}]}],
         "hostname": None,
