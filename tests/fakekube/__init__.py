@@ -16,17 +16,28 @@ fails is kept in `cluster.invalid`.
         kube.cluster.faults.pods.append(PodFault(kind="crash", labels={"app": "web"}))
         kube.cluster.faults.api.append(ApiFault(status=429, times=3))
 
-Who writes what:
+`kube.cluster` is the state and the order book: `faults`, `requests` (all that
+came, in order), `invalid` and `bugs` (each makes the end of the `with` fail),
+`set_status` to play a controller that is not here, `run_cron_job` and
+`autoscale` to play the clock and the load, `compact` for a 410, `metrics`.
+`FakeKube(speed=…)` shrinks periods, deadlines and back-offs; `run="all"` makes
+every container a real process. Such a process passes its readiness probe when
+it has begun to wait for something; what only pretends passes at once.
+
+Who does what:
 
 * `server` HTTP and the start; `verbs` create, replace, patch, apply, delete;
-  `store` objects and their history; `watch`, `discovery`, `tables` reading.
+  `store` objects and their history; `reading`, `discovery`, `tables` all GETs.
 * `schema`, `fields`, `apply`, `patches`, `defaults`, `quantity` what an object
-  is and becomes; `validation`, `admission`, `rbac` what is refused.
+  is and becomes; `validation`, `admission`, `rbac`, `manifests` what is wrong
+  with it.
 * `controllers/` Deployments, Jobs, garbage, endpoints, budgets, scheduler and
   kubelet; `processes` and `streams` containers, logs, attach and exec.
 * `faults` what goes wrong to order; `clock` how fast time passes.
 
 What it does not have: networks (no packet reaches a pod), volumes (but
-Secrets in the environment), StatefulSet and DaemonSet controllers, the
-managedFields of what its own controllers write into a status.
+Secrets in the environment), controllers of StatefulSets and DaemonSets,
+schedules of CronJobs, the refusal to grant rights that one has not, protobuf
+(so `kubectl apply` and `run` work and `kubectl create deployment` does not),
+and the managedFields of what its own controllers write into a status.
 """
