@@ -1,0 +1,94 @@
+"""What of a tenant's derivations is not built: whatever would get out of Nix' sandbox.
+
+Nix keeps a build from the machine and the network, but the derivation itself
+can ask for exceptions, and one of them is ordinary: who promises a hash gets
+the network, with the machine's own services in it. So every derivation that
+would be built is looked at before any is. What is built already, or comes from
+a cache, runs nothing and is not looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+
+from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.nix.evaluation import NIX_FILES, system
+from apps.builds.builders.nix.sources import unbuilt
+from paas.nix.derivations import Derivation, NotADerivation, parse
+from paas.nix.store import STORE, Store
+
+_FEATURES = frozenset({"benchmark", "big-parallel"})  # they ask for speed, not for rights
+_BUILTIN = frozenset({"builtin:buildenv"})
+_EXCEPTIONS = {
+    "__noChroot": "to be built outside of the sandbox",
+    "__impure": "the network for its build",
+    "__contentAddressed": "a feature of Nix that is not switched on (content-addressed outputs)",
+}
+_FIX = "Build it without that: with files of the repository and packages of the set alone."
+
+
+def inspect(store: Store, derivation: str, package_set: str) -> None:
+    """See that building `derivation` does nothing but build.
+
+    Raises:
+        BuildFailed: one of those that would be built asks for more.
+    """
+    trusted = _sources(store.config.remote, package_set, store)
+    for path in unbuilt(store, [derivation]):
+        if path in trusted:
+            continue
+        try:
+            _check(parse(store.physical(path).read_bytes()))
+        except NotADerivation as error:
+            raise _refused(path, f"is not in the form that Nix writes ({error})") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _sources(remote: str, package_set: str, store: Store) -> frozenset[str]:
+    """The derivations that stand for what the package set is made of.
+
+    They promise a hash too, and are known by their own path: nobody else's has it.
+    """
+    expression = f"map (one: one.drvPath) (import {NIX_FILES}/packages/{package_set} {{ }}).sources"
+    argv = ("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "--expr")
+    found: list[str] = json.loads(store.run(*argv, expression))
+    return frozenset(found)
+
+
+def _check(one: Derivation) -> None:
+    for name, meaning in _EXCEPTIONS.items():
+        if one.flag(name):
+            raise _refused(one.name, f"asks for {meaning} (`{name}`)")
+    if any(output.fixed for output in one.outputs):
+        raise _download(one)
+    if not all(output.path for output in one.outputs):
+        raise _refused(one.name, "has an output whose path is known only when it is built")
+    if one.system not in (system(), "builtin"):
+        raise _refused(one.name, f"is for {one.system or 'no system'}, and this is {system()}")
+    if not (one.builder.startswith(f"{STORE}/") or one.builder in _BUILTIN):
+        raise _refused(
+            one.name,
+            f"is built by {one.builder[:100]}, which is not in the sandbox",
+            "Use a program of a package, such as ${pkgs.bash}/bin/bash.",
+        )
+    if wanted := set(one.words("requiredSystemFeatures")) - _FEATURES:
+        raise _refused(one.name, f"requires {', '.join(sorted(wanted))[:100]} of the machine")
+
+
+def _download(one: Derivation) -> BuildFailed:
+    url = one.environment.get("url") or one.environment.get("urls", "").split(" ")[0]
+    return _refused(
+        one.name,
+        f"is a download{f' from {url[:200]}' if url else ''}, which is known by its hash alone "
+        "and would have the network",
+        "Commit the file, or use a package of the set.",
+    )
+
+
+def _refused(name: str, why: str, fix: str = _FIX) -> BuildFailed:
+    return BuildFailed(
+        "The repository's Nix wants more than a build may",
+        f"The derivation {name[:100] or 'without a name'} {why}.",
+        fix,
+    )
