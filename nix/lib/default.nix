@@ -1,0 +1,150 @@
+# From a job (a JSON file that the panel writes) to what runs. User text comes in through
+# `builtins.fromJSON` and goes on in files; see docs/nix.md for the steps and the job's fields.
+{
+  job,
+  set,
+}:
+let
+  inherit (builtins)
+    concatStringsSep
+    elem
+    filter
+    fromJSON
+    readFile
+    storePath
+    ;
+  wanted = fromJSON (readFile job);
+  pkgs = import (../packages + "/${set}") { };
+  base = import ./base.nix { inherit pkgs; };
+  sealed = import ./sealed.nix { inherit pkgs base; };
+
+  tools = map (name: pkgs.${name}) wanted.toolchain ++ map (name: pkgs.named.${name}) wanted.packages;
+  libraries = map (name: pkgs.named.${name}) wanted.libraries ++ pkgs.libraries;
+
+  python =
+    if wanted.python == null then
+      null
+    else
+      import ./python.nix {
+        inherit pkgs;
+        interpreter = pkgs.${wanted.python.interpreter};
+        wheels = map storePath wanted.python.wheels;
+      };
+  places =
+    (
+      if python == null then
+        [ ]
+      else
+        [
+          {
+            path = python;
+            target = "/deps/python";
+          }
+        ]
+    )
+    ++ map (one: one // { path = storePath one.path; }) wanted.places;
+
+  # Variables of every process, in the build as in the running app.
+  environment = {
+    PATH = concatStringsSep ":" (
+      wanted.paths
+      ++ (if python == null then [ ] else [ "/deps/python/bin" ])
+      ++ map (one: "${one}/bin") tools
+      ++ [ "/bin" ]
+    );
+    LD_LIBRARY_PATH = concatStringsSep ":" (map (one: "${one}/lib") libraries);
+    SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
+    TZDIR = "/usr/share/zoneinfo";
+  }
+  // wanted.variables;
+  variables = environment // {
+    HOME = "/app";
+    SECRET_KEY = "only-for-this-build"; # builds see no config vars, and must be repeatable
+  };
+
+  # Steps that see the lock and its companions alone; a change of the source leaves them as they
+  # are. The result has app/ and deps/, like a fetched layer.
+  layer =
+    step:
+    sealed {
+      name = "dependencies";
+      inherit (step) commands;
+      inherit variables;
+      tree = storePath step.files;
+      layers = map toLayer step.layers;
+      mounts = places;
+      finish = ''
+        mkdir -p $out/app
+        n=0
+        while [ $n -lt $kept_count ]; do
+          text kept $n
+          if [ -d "app/$text" ]; then
+            mkdir -p "$(dirname "$out/app/$text")"
+            cp -a "app/$text" "$out/app/$text"
+          fi
+          n=$((n + 1))
+        done
+        rm -f $out/app/node_modules/.package-lock.json
+      '';
+      texts.kept = step.results;
+    };
+  toLayer =
+    one:
+    let
+      path = if one ? path then storePath one.path else layer one;
+    in
+    {
+      inherit path;
+      inherit (one) results;
+      final = if one ? production then (toLayer one.production).path else path;
+    };
+  layers = map toLayer wanted.layers;
+
+  app = sealed {
+    name = "app";
+    inherit (wanted) commands caches;
+    inherit variables layers;
+    tree = storePath wanted.source;
+    mounts = places;
+    interpreter = if python == null then "" else "${python}/bin/python";
+    finish = ". ${./app.sh}";
+  };
+
+  release = import ./release.nix {
+    inherit
+      pkgs
+      base
+      app
+      environment
+      ;
+    inherit (wanted) processes;
+    places = places ++ deps;
+  };
+  # what the running app sees of the layers' folders below /deps
+  deps = builtins.concatMap (
+    one:
+    map (target: {
+      path = "${one.final}${target}";
+      inherit target;
+    }) (filter (result: elem result wanted.shown) one.results)
+  ) layers;
+
+  image = import ./image.nix {
+    inherit
+      pkgs
+      release
+      environment
+      ;
+    inherit (wanted) image annotations;
+    web = wanted.processes.web or null;
+  };
+in
+{
+  inherit
+    app
+    base
+    image
+    release
+    ;
+  dependencies = if python != null then [ python ] else [ ] ++ map (one: one.path) layers;
+}

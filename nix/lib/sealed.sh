@@ -1,0 +1,75 @@
+# Runs a plan's phases on a tree, offline, where the tree is /app as it will be in the running
+# app. Nix' sandbox is around it; bubblewrap only gives the files their places.
+#
+# In:  $tree, $base, $bwrap; user text as files (see texts.nix): command_<n>; variable_<n> and
+#      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n>.
+# Out: /build/app, changed.
+
+mkdir -p app tmp deps caches
+[ -z "$tree" ] || cp -a "$tree/." app/
+chmod -R u+w app
+
+# Results of earlier steps: those below /deps are shown there, the others copied into the tree.
+set -- --tmpfs / --ro-bind /nix /nix --bind /build/app /app --bind /build/tmp /tmp
+set -- "$@" --ro-bind "$base/bin" /bin --ro-bind "$base/etc" /etc --ro-bind "$base/usr" /usr
+set -- "$@" --bind /proc /proc --dev-bind /dev /dev
+n=0
+while [ $n -lt "$result_count" ]; do
+  text layer $n; layer=$text
+  text result $n; result=$text
+  case $result in
+    /deps/*) set -- "$@" --ro-bind "$layer$result" "$result" ;;
+    *)
+      if [ "$command_count" -gt 0 ] && [ -d "$layer/app/$result" ]; then
+        rm -rf "app/$result"
+        mkdir -p "app/$result"
+        cp -a "$layer/app/$result/." "app/$result/"
+        chmod -R u+w "app/$result"
+      fi
+      ;;
+  esac
+  n=$((n + 1))
+done
+touch .placed
+
+n=0
+while [ $n -lt "$cache_count" ]; do
+  text cache $n
+  mkdir -p "caches/$n" "app/$text"
+  set -- "$@" --bind "/build/caches/$n" "/app/$text"
+  n=$((n + 1))
+done
+n=0
+while [ $n -lt "$mount_count" ]; do
+  text mount $n; from=$text
+  text target $n
+  set -- "$@" --ro-bind "$from" "$text"
+  n=$((n + 1))
+done
+
+set -- "$@" --clearenv
+n=0
+while [ $n -lt "$variable_count" ]; do
+  text variable $n; name=$text
+  text value $n
+  set -- "$@" --setenv "$name" "$text"
+  n=$((n + 1))
+done
+
+n=0
+while [ $n -lt "$command_count" ]; do
+  # Nix passes this on to whoever reads its log; it says which of the plan's commands begins
+  printf '@nix { "action": "setPhase", "phase": "paas:%s" }\n' $n >&2
+  "$bwrap" "$@" --ro-bind "$(file command $n)" /tmp/.command --chdir /app -- sh /tmp/.command || {
+    status=$?
+    printf '@nix { "action": "setPhase", "phase": "paas-failed:%s:%s" }\n' $n $status >&2
+    exit $status
+  }
+  n=$((n + 1))
+done
+n=$((cache_count - 1))
+while [ $n -ge 0 ]; do # the places where caches were shown, unless something else lies there
+  text cache $n
+  ( cd app && rmdir -p "$text" 2>/dev/null ) || true
+  n=$((n - 1))
+done
