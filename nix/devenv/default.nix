@@ -169,6 +169,7 @@ let
       if builtins.isPath given then { file = relative given; } else { text = toString given; }
     );
 in
+assert modules.check options loaded.definitions config;
 {
   inherit (config) packages;
   environment = variables config.env;

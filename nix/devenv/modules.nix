@@ -84,7 +84,10 @@ let
     let
       result = merged path option.type definitions;
     in
-    if result != null then
+    if option.ignored or false then
+      # not looked at, not even for properties
+      map (one: one.file) definitions
+    else if result != null then
       result.value
     else
       option.default or (refuse {
@@ -92,6 +95,17 @@ let
         why = "It has no value that could stand in for it.";
         fix = "Set ${where path}.";
       });
+
+  # Whether the values that are set are what their options take, used or not.
+  check =
+    options: definitions: values:
+    if isOption options then
+      definitions == [ ] || builtins.seq values true
+    else
+      let
+        pushed = concatMap properties.push definitions;
+      in
+      builtins.all (name: check options.${name} (at name pushed) values.${name}) (attrNames options);
 
   # What modules define, and the options they add: { options, definitions } of files and all
   # they import. `root` is the repository's folder, `files` paths in it, `arguments` what
@@ -242,6 +256,7 @@ let
 in
 {
   inherit
+    check
     evaluate
     joined
     load

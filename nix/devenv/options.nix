@@ -13,15 +13,7 @@ let
   flag = option types.bool false;
 
   # For a developer's shell; its value is the files that set it.
-  ignored = mkOption {
-    default = [ ];
-    ignored = true;
-    type = {
-      name = "any value";
-      check = _: true;
-      merge = _: map (one: one.file);
-    };
-  };
+  ignored = mkOption { ignored = true; };
   ignore = names: listToAttrs (map (name: { inherit name; value = ignored; }) names);
 
   # What is set must not be passed over in silence: it would change what is built.
@@ -115,11 +107,11 @@ in
 {
   name = text;
   packages = option (types.listOf types.package) [ ];
-  env = option (types.attrsOf types.variable) { };
+  env = option (types.lazyAttrsOf types.variable) { };
   processes = option (types.attrsOf (submodule (_: {
     exec = mkOption { type = types.either types.str types.path; };
     cwd = text;
-    env = option (types.attrsOf types.variable) { };
+    env = option (types.lazyAttrsOf types.variable) { };
   } // ignore [
     "after"
     "before"

@@ -82,6 +82,18 @@ let
     name: definitions:
     map (one: one // { value = one.value.${name}; }) (filter (one: one.value ? ${name}) definitions);
 
+  isSet = value: isAttrs value && !isDerivation value;
+
+  # each name that definitions of sets have → what `merged` says of it
+  mergedEach =
+    path: type: definitions:
+    let
+      pushed = concatMap properties.push definitions;
+    in
+    mapAttrs (name: _: merged (path ++ [ name ]) type (at name pushed)) (
+      foldl' (all: one: all // one.value) { } pushed
+    );
+
   # for types of which two different values cannot be joined
   only =
     path: definitions:
@@ -173,20 +185,30 @@ let
         ) definitions;
     };
 
+    # Every value is looked at to see whether it is there.
     attrsOf = type: {
       name = "a set";
-      check = value: isAttrs value && !isDerivation value;
+      check = isSet;
       merge =
         path: definitions:
         let
-          pushed = concatMap properties.push definitions;
-          results = mapAttrs (name: _: merged (path ++ [ name ]) type (at name pushed)) (
-            foldl' (all: one: all // one.value) { } pushed
-          );
+          results = mergedEach path type definitions;
         in
-        mapAttrs (_: result: result.value) (removeAttrs results (
-          filter (name: results.${name} == null) (attrNames results)
-        ));
+        mapAttrs (_: result: result.value) (
+          removeAttrs results (filter (name: results.${name} == null) (attrNames results))
+        );
+    };
+
+    # No value is looked at before it is used, so that one may depend on another; one whose
+    # condition is false is null.
+    lazyAttrsOf = type: {
+      name = "a set";
+      check = isSet;
+      merge =
+        path: definitions:
+        mapAttrs (_: result: if result == null then null else result.value) (
+          mergedEach path type definitions
+        );
     };
 
     function = plain "a function" isFunction;
