@@ -65,9 +65,9 @@ let
   # Steps that see the lock and its companions alone; a change of the source leaves them as they
   # are. The result has app/ and deps/, like a fetched layer.
   layer =
-    step:
+    name: step:
     sealed {
-      name = "dependencies";
+      inherit name;
       inherit (step) commands;
       inherit variables;
       tree = storePath step.files;
@@ -88,21 +88,31 @@ let
       '';
       texts.kept = step.results;
     };
-  toLayer =
-    one:
+  toLayer = toLayerNamed "dependencies";
+  toLayerNamed =
+    name: one:
     let
-      path = if one ? path then storePath one.path else layer one;
+      path = if one ? path then storePath one.path else layer name one;
     in
     {
       inherit path;
       inherit (one) results;
-      final = if one ? production then (toLayer one.production).path else path;
+      final =
+        if one ? production then (toLayerNamed "dependencies-production" one.production).path else path;
     };
   layers = map toLayer wanted.layers;
+
+  # a cache that begins with Go's standard library
+  go = filter (name: builtins.match "go(_.*)?" name != null) wanted.toolchain;
+  goCache = import ./go.nix {
+    inherit pkgs;
+    go = pkgs.${builtins.head go};
+  };
 
   app = sealed {
     name = "app";
     inherit (wanted) commands caches;
+    seeds = map (name: if go != [ ] && name == ".cache/go-build" then goCache else "") wanted.caches;
     inherit variables layers;
     tree = storePath wanted.source;
     mounts = places;

@@ -4,7 +4,8 @@
 #   layers     [ { path, final, results } ]: earlier results; `path`, and what the running app
 #              gets of it, `final`, have app/ and deps/
 #   mounts     [ { path, target } ]
-#   caches     folders below /app that are not part of the result
+#   caches     folders below /app that are not part of the result; they begin with what is in
+#              the store paths `seeds`, one for each, "" for nothing
 #   commands   [ text ]
 #   variables  { name = text; }: all the environment there is
 #   finish     shell script of ours that makes $out of ./app
@@ -19,6 +20,7 @@
   layers ? [ ],
   mounts ? [ ],
   caches ? [ ],
+  seeds ? map (_: "") caches,
   interpreter ? "",
   texts ? { },
 }:
@@ -60,6 +62,7 @@ pkgs.run (
       mount = map (one: one.path) mounts;
       target = map (one: one.target) mounts;
       cache = caches;
+      seed = seeds;
     }
   )
 )

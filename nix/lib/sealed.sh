@@ -2,7 +2,7 @@
 # app. Nix' sandbox is around it; bubblewrap only gives the files their places.
 #
 # In:  $tree, $base, $bwrap; user text as files (see texts.nix): command_<n>; variable_<n> and
-#      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n>.
+#      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n> begun with seed_<n>.
 # Out: /build/app, changed.
 
 mkdir -p app tmp deps caches
@@ -34,8 +34,14 @@ touch .placed
 
 n=0
 while [ $n -lt "$cache_count" ]; do
+  mkdir "caches/$n"
+  text seed $n
+  if [ -n "$text" ]; then
+    cp -R "$text/." "caches/$n/"
+    chmod -R u+w "caches/$n"
+  fi
   text cache $n
-  mkdir -p "caches/$n" "app/$text"
+  mkdir -p "app/$text"
   set -- "$@" --bind "/build/caches/$n" "/app/$text"
   n=$((n + 1))
 done

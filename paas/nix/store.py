@@ -7,10 +7,11 @@ A store path is text, `/nix/store/<hash>-<name>`, the same in every store;
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ STORE = "/nix/store"
 OLDEST = (2, 8)
 """The Nix of Debian 12: what the suite runs with."""
 _PATH = re.compile(rf"{STORE}/[0-9a-df-np-sv-z]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
+_MOST_LINKS = 40  # as the kernel
 _ROOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _BATCH = 500  # paths a command: an argument list has its limits
 _UNSIGNED = re.compile(r"lacks a (valid )?signature|not signed by any|lacks a signature by")
@@ -144,6 +146,27 @@ class Store:
         """The opposite of `physical`."""
         base = self.config.directory
         return str(path) if base is None else f"/{path.relative_to(base)}"
+
+    def resolve(self, path: str) -> Path:
+        """Where the file or folder lies that `path` names, links followed as they are inside.
+
+        A link of a hostile build may lead anywhere: on this machine it must not be followed.
+
+        Raises:
+            NotInStore: it leads out of the store, or nowhere.
+        """
+        for _ in range(_MOST_LINKS):
+            link = next((at for at in _steps(path) if self.physical(at).is_symlink()), None)
+            if link is None:
+                break
+            target = Path(link).parent / self.physical(link).readlink()
+            path = os.path.normpath(f"{target}{path.removeprefix(link)}")
+        else:
+            raise NotInStore(f"{path} is a link without end.")
+        found = self.physical(path)
+        if not is_store_path("/".join(path.split("/")[:4])) or not os.path.lexists(found):
+            raise NotInStore(f"{path} is not in the store.")
+        return found
 
     def is_valid(self, path: str) -> bool:
         """Whether the path is whole and known to the store."""
@@ -291,6 +314,12 @@ def read_path_info(text: str) -> list[PathInfo]:
         )
         for row in rows
     ]
+
+
+def _steps(path: str) -> Iterator[str]:
+    """`/a/b`, `/a/b/c`, … of a path: what could be a link on the way, the store's folder apart."""
+    parts = path.split("/")
+    return ("/".join(parts[:end]) for end in range(4, len(parts) + 1))
 
 
 def _batches(names: Iterable[str]) -> Iterable[list[str]]:

@@ -93,8 +93,12 @@ class Artifact:
 
     `kind` "host": `path` is the folder that becomes `/app` (each process gets
     its own ephemeral writable copy over it), `mounts` are shared dependencies
-    and toolchains, `path_entries` go in front of PATH. `kind` "nix": `path`
-    is a store path (see the Nix builder).
+    and toolchains, `path_entries` go in front of PATH.
+
+    `kind` "nix": `path` is a store path, the *release root*, whose closure is all
+    that the app needs: `app` is a link to the tree that becomes `/app`, `root/`
+    holds what stands at `/` (`bin/sh`, `etc/ssl`, …), `environment.json` the
+    variables under the app's own ones, PATH among them.
     """
 
     kind: str

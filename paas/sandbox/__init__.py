@@ -8,10 +8,10 @@ from paas.sandbox.child import Child, start
 from paas.sandbox.command import OUR_FOLDER, Prepared, command, run_user_command
 from paas.sandbox.probe import Isolation, find_bwrap, probe
 from paas.sandbox.processes import kill, members, signal_all
-from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
+from paas.sandbox.spec import Bind, Limits, Overlay, Root, Sandbox, SandboxError
 from paas.sandbox.streams import take_streams
 from paas.sandbox.system import interpreter_binds, panel_python, system_path
-from paas.sandbox.trees import copy_tree, make_folder, remove_tree
+from paas.sandbox.trees import copy_tree, give_tree, make_folder, remove_tree
 from paas.sandbox.usage import Use, forget, oom_killed, usage
 from paas.sandbox.users import INSTALLER, uid_for
 
@@ -24,6 +24,7 @@ __all__ = [
     "Limits",
     "Overlay",
     "Prepared",
+    "Root",
     "Sandbox",
     "SandboxError",
     "Use",
@@ -31,6 +32,7 @@ __all__ = [
     "copy_tree",
     "find_bwrap",
     "forget",
+    "give_tree",
     "interpreter_binds",
     "kill",
     "make_folder",

@@ -4,6 +4,10 @@ The order of privileges: bubblewrap makes the namespaces and mounts with an
 empty environment; as root, setpriv then drops to the app's user; then
 `init.py` takes the user's environment from a descriptor and becomes the
 command. Dropping first would fail: the app's user may not enter PAAS_HOME.
+
+setpriv and `init.py` need the machine's system. Where the command must not
+see it (`Sandbox.root`), its own view stands in a folder, and `init.py` makes
+that folder its root before it becomes the command.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import NoReturn
 
 from paas.sandbox import cgroups, init
 from paas.sandbox.probe import find_bwrap, overlay_works, probe
-from paas.sandbox.spec import Overlay, Sandbox, SandboxError
+from paas.sandbox.spec import Overlay, Root, Sandbox, SandboxError
 from paas.sandbox.system import (
     HOSTNAME,
     interpreter_binds,
@@ -27,12 +31,15 @@ from paas.sandbox.system import (
     system_mounts,
     system_path,
 )
-from paas.sandbox.trees import copy_tree, make_folder, remove_tree
+from paas.sandbox.trees import copy_tree, give_tree, make_folder, remove_tree
 
 OUR_FOLDER = "/opt/paas"
 """Where the panel's own helpers are shown inside."""
 TMP = "/tmp"  # noqa: S108 - inside, and private
 _INIT = f"{OUR_FOLDER}/init.py"
+_VIEW = f"{OUR_FOLDER}/root"
+"""Where the command's view is built when it is not the whole of what bubblewrap shows."""
+_RESOLVER = "/etc/resolv.conf"
 _MIB = 1024 * 1024
 _OOM_SCORE = 500
 _NOFILE_FLOOR = 64
@@ -155,28 +162,51 @@ def _namespaces(sandbox: Sandbox, *, root: bool) -> Iterator[str]:
     if not root:
         # As root never: `--uid N` of a user namespace maps N to the host's root.
         yield from ("--unshare-user", "--disable-userns")
+        if sandbox.root is not None:
+            yield from ("--cap-add", "CAP_SYS_CHROOT")
     if not sandbox.network:
         yield "--unshare-net"
 
 
 def _mounts(sandbox: Sandbox, files: Files, *, root: bool) -> Iterator[str]:
-    binds = (*interpreter_binds(panel_python().parent.parent), *sandbox.binds)
-    yield from _parents(["/etc/passwd", _INIT, *(bind.target for bind in binds)])
+    interpreter = interpreter_binds(panel_python().parent.parent)
+    view = "" if sandbox.root is None else _VIEW
+    targets = [bind.target for bind in interpreter]
+    targets += [f"{view}{bind.target}" for bind in sandbox.binds]
+    yield from _parents([f"{view}/etc/passwd", _INIT, *targets])
     yield from system_mounts()
+    for bind in interpreter:
+        yield from ("--ro-bind", str(bind.source), bind.target)
+    yield from files.options(_INIT, _init_source())
+    yield from _view(sandbox, files, view, root=root)
+    yield from ("--remount-ro", "/", "--chdir", "/")
+
+
+def _view(sandbox: Sandbox, files: Files, top: str, *, root: bool) -> Iterator[str]:
+    """What the command sees beside the system: below the folder `top`, or "" for the root."""
     uid = sandbox.uid if root and sandbox.uid else os.geteuid()
     for path, text in system_files(uid, uid if root else os.getegid()).items():
-        yield from files.options(path, text.encode())
-    yield from ("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev")
+        yield from files.options(f"{top}{path}", text.encode())
+    yield from ("--proc", f"{top}/proc", "--dev", f"{top}/dev", "--remount-ro", f"{top}/dev")
     for folder in ("/dev/shm", TMP):  # noqa: S108 - inside, and private
-        yield from ("--perms", "1777", "--size", str(sandbox.tmp_mb * _MIB), "--tmpfs", folder)
-    yield from ("--dir", "/run", "--dir", "/var", "--symlink", TMP, f"/var{TMP}")
-    yield from files.options(_INIT, _init_source())
-    for bind in binds:
+        size = str(sandbox.tmp_mb * _MIB)
+        yield from ("--perms", "1777", "--size", size, "--tmpfs", f"{top}{folder}")
+    yield from ("--dir", f"{top}/run", "--dir", f"{top}/var", "--symlink", TMP, f"{top}/var{TMP}")
+    if sandbox.root is not None:
+        yield from _stand_in(sandbox.root, top)
+    for bind in sandbox.binds:
         kind = "--bind" if bind.writable else "--ro-bind"
-        yield from (kind, str(bind.source), bind.target)
+        yield from (kind, str(bind.source), f"{top}{bind.target}")
     if sandbox.overlay is not None:
-        yield from _overlay(sandbox.overlay, sandbox.uid if root else None)
-    yield from ("--remount-ro", "/", "--chdir", "/")
+        yield from _overlay(sandbox.overlay, top, sandbox.uid if root else None)
+
+
+def _stand_in(system: Root, top: str) -> Iterator[str]:
+    yield from _parents([f"{top}{path}" for path in system.links])
+    for path, target in system.links.items():
+        yield from ("--symlink", target, f"{top}{path}")
+    if _RESOLVER not in system.links:
+        yield from ("--ro-bind-try", _RESOLVER, f"{top}{_RESOLVER}")
 
 
 def _parents(targets: Sequence[str]) -> Iterator[str]:
@@ -186,16 +216,19 @@ def _parents(targets: Sequence[str]) -> Iterator[str]:
         yield from ("--perms", "0755", "--dir", str(folder))
 
 
-def _overlay(overlay: Overlay, uid: int | None) -> list[str]:
+def _overlay(overlay: Overlay, top: str, uid: int | None) -> list[str]:
     for leftover in ("upper", "work"):  # of a process that a supervisor starts again
         remove_tree(overlay.scratch / leftover)
     upper = make_folder(overlay.scratch / "upper", uid)
-    if not overlay_works(overlay.scratch):
+    target = f"{top}{overlay.target}"
+    if overlay.owned or not overlay_works(overlay.scratch):
         copy_tree(overlay.lower, upper)
-        return ["--bind", str(upper), overlay.target]
+        if overlay.owned:
+            give_tree(upper, uid)
+        return ["--bind", str(upper), target]
     work = make_folder(overlay.scratch / "work", uid)
     lower = ["--overlay-src", str(overlay.lower)]
-    return [*lower, "--overlay", str(upper), str(work), overlay.target]
+    return [*lower, "--overlay", str(upper), str(work), target]
 
 
 def _drop(sandbox: Sandbox, *, root: bool) -> list[str]:
@@ -205,9 +238,10 @@ def _drop(sandbox: Sandbox, *, root: bool) -> list[str]:
     if setpriv is None:
         raise SandboxError("setpriv is missing. Install the package `util-linux` of your system.")
     who = ["--reuid", str(sandbox.uid), "--regid", str(sandbox.uid), "--clear-groups"]
+    kept = "-all" if sandbox.root is None else "-all,+sys_chroot"
     return [
-        *(str(Path(setpriv).resolve()), *who),
-        *("--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all", "--"),
+        *(str(Path(setpriv).resolve()), *who, "--no-new-privs"),
+        *("--bounding-set", kept, "--inh-caps", kept, "--ambient-caps", kept, "--"),
     ]
 
 
@@ -222,6 +256,7 @@ def _order(sandbox: Sandbox, argv: Sequence[str], *, bounded: bool, channel: int
     order = {
         "argv": list(argv),
         "channel": channel,
+        "root": None if sandbox.root is None else _VIEW,
         "environment": environment,
         "cwd": sandbox.cwd,
         "umask": 0o022,

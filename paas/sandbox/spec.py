@@ -31,11 +31,28 @@ class Overlay:
     `scratch` is a folder of the caller's on disk, for this sandbox alone; all
     writes end up below it and vanish with it, or when it is used again. Where
     the kernel or file system has no overlay, `lower` is copied into it instead.
+    So it is with `owned`: then everything in it is the sandbox's user's own and
+    writable, even where `lower` is neither (a store path is root's, read-only).
     """
 
     lower: Path
     scratch: Path
     target: str
+    owned: bool = False
+
+
+@dataclass(frozen=True)
+class Root:
+    """What stands at `/` instead of the machine's system.
+
+    Nothing else of the machine is seen than the sandbox's binds, its
+    resolv.conf and a made-up passwd, group, hosts and nsswitch.conf.
+
+    Args:
+        links: path → where the symbolic link there leads.
+    """
+
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,12 +74,14 @@ class Sandbox:
     `uid` is the user inside when the panel is root (never 0); a plain user's
     panel ignores it and uses a user namespace. `environment` is all the
     command gets: nothing is inherited, and it never shows in any process
-    list. `name` (letters, digits, `.`, `_`, `-`) names the cgroup.
+    list. `name` (letters, digits, `.`, `_`, `-`) names the cgroup. Without
+    `root` the command sees the machine's system, read-only.
     """
 
     name: str
     binds: tuple[Bind, ...] = ()
     overlay: Overlay | None = None
+    root: Root | None = None
     cwd: str = "/app"
     environment: Mapping[str, str] = field(default_factory=dict)
     network: bool = False

@@ -32,6 +32,7 @@ _ETC = (
     "static",
     "terminfo",
 )
+# NixOS keeps its system there; elsewhere the store holds what apps are built of, each its own
 _NIX = ("/nix/store", "/run/current-system/sw")
 
 
@@ -44,7 +45,8 @@ def system_mounts() -> tuple[str, ...]:
             arguments += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             arguments += ["--ro-bind", str(path), str(path)]
-    for name in (*(f"/etc/{name}" for name in _ETC), *_NIX):
+    nixos = _NIX if Path(_NIX[1]).exists() else ()
+    for name in (*(f"/etc/{name}" for name in _ETC), *nixos):
         if Path(name).exists():
             arguments += ["--ro-bind", name, name]
     return tuple(arguments)

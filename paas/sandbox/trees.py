@@ -50,5 +50,19 @@ def copy_tree(source: Path, target: Path) -> None:
         raise SandboxError(f"{source} could not be copied: {said[-1] if said else 'cp failed'}")
 
 
+def give_tree(path: Path, uid: int | None) -> None:
+    """Make everything in `path` its owner's to write, and `uid` its owner (None: it stays).
+
+    Raises:
+        SandboxError: it failed.
+    """
+    give = [] if uid is None else [["chown", "-hR", f"{uid}:{uid}", "--", str(path)]]
+    for argv in (["chmod", "-R", "u+w", "--", str(path)], *give):
+        done = _run(argv)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()
+            raise SandboxError(f"{path} could not be made writable: {said or argv[0]}")
+
+
 def _run(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)

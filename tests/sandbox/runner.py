@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from paas import sandbox
-from paas.sandbox import Bind, Limits, Overlay, Sandbox, SandboxError, cgroups
+from paas.sandbox import Bind, Limits, Overlay, Root, Sandbox, SandboxError, cgroups
 
 
 def main() -> None:
@@ -64,13 +64,18 @@ def _sandbox(order: dict[str, Any]) -> Sandbox:
     return Sandbox(
         name=order["name"],
         binds=tuple(Bind(Path(s), t, w) for s, t, w in order.get("binds", ())),
-        overlay=Overlay(Path(overlay[0]), Path(overlay[1]), "/app") if overlay else None,
+        overlay=_overlay(*overlay) if overlay else None,
+        root=Root(order["root"]) if "root" in order else None,
         cwd=order.get("cwd", "/"),
         environment=order.get("environment", {}),
         network=order.get("network", False),
         uid=sandbox.uid_for(1, home),
         limits=Limits(**order.get("limits", {})),
     )
+
+
+def _overlay(lower: str, scratch: str, owned: bool = False) -> Overlay:
+    return Overlay(Path(lower), Path(scratch), "/app", owned)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,23 @@ class HostArtifact:
 
 
 @dataclass(frozen=True)
+class NixArtifact:
+    """An immutable result in the Nix store; the fields are those of `paas.runtimes.base.Artifact`.
+
+    Args:
+        path: the release root; its closure is all that the app needs.
+        image: the store path of the image in nix-snapshotter's format.
+        steps: what was built or fetched for it: name, "built" or "fetched", seconds.
+    """
+
+    path: str
+    digest: str
+    image: str
+    steps: tuple[tuple[str, str, float], ...] = ()
+    kind: str = "nix"
+
+
+@dataclass(frozen=True)
 class PhaseTiming:
     """How long a phase took, in seconds."""
 
@@ -70,6 +87,6 @@ class PhaseTiming:
 class Built:
     """A finished build; `warnings` have been logged already."""
 
-    artifact: HostArtifact
+    artifact: HostArtifact | NixArtifact
     phases: tuple[PhaseTiming, ...]
     warnings: tuple[str, ...]

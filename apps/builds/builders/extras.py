@@ -7,8 +7,33 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
+from apps.builds.builders.base import BuildFailed
 from buildpacks.plan import Phase, Plan
 from paas.sandbox import Bind, make_folder
+
+# Debian's names that nixpkgs spells otherwise
+_NIX_NAMES = {
+    "build-essential": "gcc",
+    "chromium-browser": "chromium",
+    "default-jre": "jre",
+    "fonts-liberation": "liberation_ttf",
+    "g++": "gcc",
+    "libcurl4-openssl-dev": "curl",
+    "libffi-dev": "libffi",
+    "libgl1": "libGL",
+    "libjpeg-dev": "libjpeg",
+    "libmagic1": "file",
+    "libmagickwand-dev": "imagemagick",
+    "libpq-dev": "libpq",
+    "libpq5": "libpq",
+    "libssl-dev": "openssl",
+    "libxml2-dev": "libxml2",
+    "libxslt1-dev": "libxslt",
+    "postgresql-client": "postgresql",
+    "sqlite3": "sqlite",
+    "wkhtmltopdf": "wkhtmltopdf",
+    "zlib1g-dev": "zlib",
+}
 
 
 def ignored(plan: Plan) -> Iterator[str]:
@@ -32,6 +57,24 @@ def ignored(plan: Plan) -> Iterator[str]:
             f"Ignored: the cache directories {_listed(outside)}. Only folders below /app, which "
             "is also the home folder of a build, are kept. Write them relative to it."
         )
+
+
+def refuse_apt(plan: Plan, package_set: str) -> None:
+    """Raises BuildFailed when the plan asks for apt packages, which no Nix build can have."""
+    asked = [name for phase in plan.phases for name in phase.apt_packages]
+    if asked:
+        names = ", ".join(dict.fromkeys(_NIX_NAMES.get(name, name) for name in asked))
+        raise BuildFailed(
+            f"aptPkgs are not to be had: {_listed(asked)}",
+            f"This server builds with Nix, from the package set `{package_set}`.",
+            f"Write them as nixPkgs (programs) or nixLibs (libraries) in nixpacks.toml: {names}. "
+            "docs/nix.md tells how to find a name.",
+        )
+
+
+def cached_names(phase: Phase) -> Iterator[str]:
+    """The phase's cache directories below /app, relative to it."""
+    yield from (name for path in phase.cache_directories if (name := _name(path)))
 
 
 def cache_binds(phase: Phase, tree: Path, folder: Path, user: int | None) -> tuple[Bind, ...]:

@@ -14,6 +14,7 @@ from apps.builds.builders import (
     extras,
     layers,
     managers,
+    phases,
     project,
     python,
     steps,
@@ -116,17 +117,18 @@ class _Run:
         interpreter = self._python()
         self._languages()
         self._tools()
-        phases = _ordered(self.plan.phases)
+        ordered = phases.ordered(self.plan.phases)
         install = "python:install" if "python" in self.plan.providers[1:] else "install"
-        if interpreter is not None and install not in {phase.name for phase in phases}:
-            phases.insert(_after_fetch(phases), Phase(install))
-        contents = {one.name: layers.read_contents(self.job, one) for one in phases if _apart(one)}
-        for phase in phases:
+        if interpreter is not None and install not in {phase.name for phase in ordered}:
+            ordered.insert(phases.after_fetch(ordered), Phase(install))
+        apart = filter(phases.apart, ordered)
+        contents = {one.name: layers.read_contents(self.job, one) for one in apart}
+        for phase in ordered:
             with self._timed(phase.name):
                 if interpreter is not None and phase.name == install:
                     interpreter = self._install(interpreter)
                     self.mounts += _mounts(interpreter)
-                if _apart(phase):
+                if phases.apart(phase):
                     self._layer(phase, contents[phase.name])
                 else:
                     self._commands(phase)
@@ -347,36 +349,6 @@ class _Run:
         self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
 
 
-def _apart(phase: Phase) -> bool:
-    """Whether a phase sees its files alone, so that its results can be kept."""
-    return bool(phase.commands and phase.files and phase.results)
-
-
 def _mounts(interpreter: Interpreter) -> list[HostMount]:
     binds = interpreter_binds(interpreter.prefix)
     return [HostMount(str(bind.source), bind.target) for bind in binds]
-
-
-def _ordered(phases: tuple[Phase, ...]) -> list[Phase]:
-    """Phases after those they depend on, otherwise in the plan's order."""
-    done: list[Phase] = []
-    waiting = list(phases)
-    names = {phase.name for phase in phases}
-    while waiting:
-        finished = {phase.name for phase in done}
-        ready = [p for p in waiting if set(p.depends_on) & names <= finished]
-        if not ready:
-            raise BuildFailed(
-                f"The phases {', '.join(phase.name for phase in waiting)} wait for each other",
-                "Their dependsOn form a circle.",
-                "Correct dependsOn in nixpacks.toml.",
-            )
-        done.append(ready[0])
-        waiting.remove(ready[0])
-    return done
-
-
-def _after_fetch(phases: list[Phase]) -> int:
-    """Where the dependencies are installed in a plan that has no phase for it."""
-    early = [n for n, phase in enumerate(phases, 1) if phase.name in ("setup", "fetch")]
-    return max(early, default=0)

@@ -29,6 +29,10 @@ class BuildLog:
     def step(self, text: str) -> None:
         self._write(f"-----> {text}")
 
+    def line(self, text: str) -> None:
+        """A finished line, as another log wrote it."""
+        self._write(text)
+
     def detail(self, text: str) -> None:
         self._write(_DETAIL + text)
 

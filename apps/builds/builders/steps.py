@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from apps.builds.builders.base import BuildCancelled, BuildFailed
 from apps.builds.builders.output import Lines
 from buildpacks.plan import Phase
 from paas import sandbox
-from paas.sandbox import Child, Limits, Sandbox, SandboxError
+from paas.sandbox import Limits, Sandbox, SandboxError
 
 TIME_LIMIT = 15 * 60.0
 """Seconds that a whole build may take (Heroku's build time limit)."""
@@ -93,14 +94,14 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
         raise BuildFailed(
             "The build could not be isolated", str(error), "Run `paas doctor` on the server."
         ) from None
+    assert child.stdout is not None
     try:
-        _stream(child, lines, guard)
+        stream(child.stdout, lines, guard)
         status = child.wait()
     except BaseException:
         child.kill_tree()
         raise
     finally:
-        assert child.stdout is not None
         child.stdout.close()
     lines.close()
     assert status is not None
@@ -130,10 +131,13 @@ def command_failed(phase: Phase, command: str, ended: Ended) -> BuildFailed:
     )
 
 
-def _stream(child: Child, lines: Lines, guard: Guard) -> None:
-    """Pass on the output until all writers are gone, looking at the guard in between."""
-    assert child.stdout is not None
-    output = child.stdout.fileno()
+def stream(source: IO[bytes], lines: Lines, guard: Guard) -> None:
+    """Pass on what comes from `source` until all writers are gone, looking at the guard often.
+
+    Raises:
+        BuildCancelled, BuildFailed: the guard said so.
+    """
+    output = source.fileno()
     poll = select.poll()
     poll.register(output, select.POLLIN)
     looked = time.monotonic()

@@ -377,13 +377,14 @@ rec {
     requirement = "uv==0.*";
     programs = [ "uv" ];
   };
-  # pip, run as a program: python3 ${pip}/pip.whl/pip
+  # pip, run as a program: python3 ${pip}/pip
   pip = run {
     name = "pip-${safe debs.python3-pip-whl.version}";
     script = ''
       mkdir -p unpacked $out
       ( cd unpacked; ar p ${debFile "python3-pip-whl"} data.tar.xz | tar -xJf - )
-      cp unpacked/usr/share/python-wheels/pip-*.whl $out/pip.whl
+      cd $out
+      unzip -q /build/unpacked/usr/share/python-wheels/pip-*.whl
     '';
   };
   bubblewrap = mkDeb { name = "bubblewrap"; };

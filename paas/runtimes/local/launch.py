@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from paas import sandbox
 from paas.runtimes.base import ATTACH_TIMEOUT
-from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
+from paas.sandbox.spec import Bind, Limits, Overlay, Root, Sandbox, SandboxError
 
 NOT_STARTED = 125
 """Exit status of a process that never became the app's (`docker run`'s)."""
@@ -97,12 +97,13 @@ def _await_client(path: Path, parent: int) -> int:
 
 
 def _sandbox(data: dict[str, Any]) -> Sandbox:
-    overlay = data["overlay"]
+    overlay, root = data["overlay"], data.get("root")  # a file of an older version has no root
     return Sandbox(
         **data
         | {
             "binds": tuple(_bind(bind) for bind in data["binds"]),
             "overlay": overlay and _overlay(overlay),
+            "root": root and Root(**root),
             "limits": Limits(**data["limits"]),
         }
     )
@@ -113,4 +114,4 @@ def _bind(data: dict[str, Any]) -> Bind:
 
 
 def _overlay(data: dict[str, Any]) -> Overlay:
-    return Overlay(Path(data["lower"]), Path(data["scratch"]), data["target"])
+    return Overlay(**data | {"lower": Path(data["lower"]), "scratch": Path(data["scratch"])})

@@ -11,17 +11,16 @@ from pathlib import Path
 
 from paas import sandbox
 from paas.instance import Instance
-from paas.runtimes.base import AppSpec, Artifact, ProcessSpec, RuntimeFailure, Size
+from paas.runtimes.base import AppSpec, ProcessSpec, Size
 from paas.runtimes.local import launch
 from paas.runtimes.local.ports import Ports
 from paas.runtimes.local.state import Phase, Record
 from paas.runtimes.local.supervisor import Order, Supervisor, scratch_folder
-from paas.sandbox.spec import Bind, Limits, Overlay, Sandbox, SandboxError
+from paas.runtimes.local.views import APP, Views
+from paas.sandbox.spec import Limits, Overlay, Sandbox, SandboxError
 
-_APP = "/app"
 HANG_UP_SECONDS = 5.0
 """Between SIGTERM and SIGKILL for an attached one-off: nobody is there to wait for it."""
-_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def fingerprint(spec: AppSpec, process: ProcessSpec, index: int) -> str:
@@ -44,6 +43,7 @@ class Processes:
         self._instance = instance
         self._supervisor = supervisor
         self._stop_timeout = stop_timeout
+        self._views = Views(instance)
         self.ports = Ports(instance)
 
     # --- where its things are ----------------------------------------------
@@ -106,13 +106,14 @@ class Processes:
         program = record.program(spec.app_id)
         scratch = self.scratches / program
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        artifact = _host_artifact(spec.artifact)
+        view = self._views.of(spec.artifact)
         return Sandbox(
             name=program,
-            binds=tuple(Bind(Path(mount.source), mount.target) for mount in artifact.mounts),
-            overlay=Overlay(Path(artifact.path), scratch, _APP),
-            cwd=_APP,
-            environment=_environment(spec, record) | dict(extra),
+            binds=view.binds,
+            overlay=Overlay(view.tree, scratch, APP, owned=view.owned),
+            root=view.root,
+            cwd=APP,
+            environment=_environment(spec, record, view.environment) | dict(extra),
             network=True,
             uid=sandbox.uid_for(spec.app_number, self._instance.home),
             limits=Limits(
@@ -148,26 +149,17 @@ class Processes:
         return self.specs / f"{program}.json"
 
 
-def _environment(spec: AppSpec, record: Record) -> dict[str, str]:
-    """What the process gets: the app's own variables, and what the runtime knows better."""
-    path = spec.environment.get("PATH") or ":".join(_SYSTEM_PATH)
+def _environment(spec: AppSpec, record: Record, own: Mapping[str, str]) -> dict[str, str]:
+    """What the process gets.
+
+    The artifact's own variables, the app's over them, and what the runtime knows better.
+    """
+    path = spec.environment.get("PATH") or own["PATH"]
     mine = {
-        "HOME": _APP,
+        "HOME": APP,
         "DYNO": record.name,
         "PATH": ":".join((*spec.artifact.path_entries, path)),
     }
     if record.port is not None:
         mine["PORT"] = str(record.port)
-    return dict(spec.environment) | mine
-
-
-def _host_artifact(artifact: Artifact) -> Artifact:
-    if artifact.kind != "host":
-        raise RuntimeFailure(
-            f"This runtime cannot run a build of kind {artifact.kind!r}: use the host builder."
-        )
-    if not Path(artifact.path).is_dir():
-        raise RuntimeFailure(
-            "The files of this release are gone from the disk. Push again to build them anew."
-        )
-    return artifact
+    return {**own, **spec.environment, **mine}

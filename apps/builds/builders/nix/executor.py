@@ -1,0 +1,282 @@
+"""Executes a Plan with Nix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.builds.builders import extras, layers, managers, phases, python, steps
+from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
+from apps.builds.builders.languages import LANGUAGES
+from apps.builds.builders.nix import tarballs, wheels
+from apps.builds.builders.nix.activity import Activities, Step
+from apps.builds.builders.nix.failures import explain
+from apps.builds.builders.nix.fetch import Fetcher
+from apps.builds.builders.nix.job import Layer, NixJob, PythonJob, derivations
+from apps.builds.builders.nix.packages import Package, PackageSet
+from apps.builds.builders.nix.realise import realise
+from apps.builds.builders.nix.records import Records, key_of
+from apps.builds.builders.output import BuildLog
+from apps.builds.builders.steps import Guard
+from buildpacks.plan import Phase, Pin, Plan
+from paas.instance import Instance
+from paas.nix.errors import NixError
+from paas.nix.store import Store
+from paas.sandbox import remove_tree
+
+_TYPE = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_SHELL_TOOLS = ("uv", "pip")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the administrator chose: the package set, where `nix/` lies, the image's annotations."""
+
+    package_set: str
+    expressions: Path
+    annotations: str = "both"
+
+
+class NixBuilder:
+    """The Nix builder of one instance; `execute` may run in several threads at once."""
+
+    def __init__(self, instance: Instance, store: Store, settings: Settings) -> None:
+        self.instance, self.store, self.settings = instance, store, settings
+
+    def execute(
+        self, plan: Plan, job: BuildJob, log: Callable[[str], None], cancel: threading.Event
+    ) -> Built:
+        """Turn `job.tree` into a store path by `plan`; as `HostBuilder.execute`."""
+        guard = Guard(cancel, self.instance.home)
+        guard.check_disk(steps.FREE_AT_START)
+        run = _Run(self, plan, job, BuildLog(log), guard)
+        try:
+            return run.execute()
+        except NixError as error:
+            raise BuildFailed(
+                "Nix could not do its part",
+                str(error),
+                "Ask the administrator to run `paas doctor` on the server.",
+            ) from error
+        finally:
+            remove_tree(job.tree)
+            remove_tree(run.tmp)
+
+
+class _Run:
+    """One execution: what the steps hand on to each other."""
+
+    def __init__(
+        self, builder: NixBuilder, plan: Plan, job: BuildJob, log: BuildLog, guard: Guard
+    ) -> None:
+        self.instance, self.store, self.settings = builder.instance, builder.store, builder.settings
+        self.plan, self.job, self.log, self.guard = plan, job, log, guard
+        self.set = PackageSet(
+            self.instance, self.store, self.settings.package_set, self.settings.expressions
+        )
+        self.records = Records(self.instance, self.store)
+        self.tmp = job.tree.parent / "nix"
+        self.timings: list[PhaseTiming] = []
+        self.phases = phases.ordered(plan.phases)
+
+    def execute(self) -> Built:
+        self._check()
+        with self._timed("toolchain"):
+            attributes = self._attributes()
+            packages = self._packages(attributes)
+        fetcher = self._fetcher(packages)
+        contents = {
+            one.name: layers.read_contents(self.job, one)
+            for one in self.phases
+            if phases.apart(one)
+        }
+        with self._timed("fetch"):
+            environment = self._python(fetcher, packages)
+            made = tuple(self._layers(fetcher, contents))
+        with self._timed("source"):
+            source = self.store.add(self.job.tree, "source")
+        job = self._job(attributes, source, environment, made)
+        with self._timed("build"):
+            release, image, done = self._build(job)
+        with self._timed("artifact"):
+            artifact = self._keep(release, image, done)
+        return Built(artifact, tuple(self.timings), tuple(self.log.warnings))
+
+    # --- what the plan asks for ------------------------------------------------
+    def _check(self) -> None:
+        extras.refuse_apt(self.plan, self.set.name)
+        packages = [name for phase in self.plan.phases for name in phase.packages]
+        libraries = [name for phase in self.plan.phases for name in phase.libraries]
+        self.set.check_names(packages, "nixPkgs of nixpacks.toml")
+        self.set.check_names(libraries, "nixLibs of nixpacks.toml")
+
+    def _attributes(self) -> dict[str, str]:
+        """Language → attribute."""
+        found = {}
+        for pin in self._pins():
+            attribute, version = self.set.choose(pin)
+            source = f" ({pin.source})" if pin.spec else ""
+            shown = LANGUAGES[pin.tool].shown if pin.tool in LANGUAGES else "Python"
+            self.log.step(f"Using {shown} {version}{source}, from the package set {self.set.name}")
+            found[pin.tool] = attribute
+        return found
+
+    def _pins(self) -> list[Pin]:
+        pins = {pin.tool: pin for pin in self.plan.pins if pin.tool not in managers.MANAGERS}
+        if self.plan.python is not None:
+            pins.setdefault("python", Pin("python", "", "default"))
+        return list(pins.values())
+
+    @property
+    def _tools(self) -> tuple[str, ...]:
+        """Programs besides the languages, in the build as in the running app."""
+        programs = {line.split()[0] for line in self.plan.processes.values() if line.split()}
+        return ("caddy",) if "caddy" in programs or "php" in self.plan.providers else ()
+
+    def _packages(self, attributes: Mapping[str, str]) -> dict[str, Package]:
+        """What fetching needs: the languages, and Python's installers."""
+        wanted = [*attributes.values(), *(_SHELL_TOOLS if self.plan.python is not None else ())]
+        return {one.attribute: one for one in self.set.get(wanted, self.log, self.guard, self.tmp)}
+
+    def _fetcher(self, packages: Mapping[str, Package]) -> Fetcher:
+        chosen = [one for name, one in packages.items() if name not in _SHELL_TOOLS]
+        return Fetcher(
+            self.instance,
+            self.store,
+            self.records,
+            self.job,
+            chosen,
+            self.log,
+            self.guard,
+            self.plan.variables,
+        )
+
+    # --- fetched outside --------------------------------------------------------
+    def _python(self, fetcher: Fetcher, packages: Mapping[str, Package]) -> PythonJob | None:
+        needs = self.plan.python
+        if needs is None:
+            return None
+        (interpreter,) = (n for n in packages if n in self.set.versions["python"])
+        tools = wheels.Tools(packages[interpreter], packages["pip"], packages["uv"])
+        own = Fetcher(**{**vars(fetcher), "packages": list(packages.values()), "variables": {}})
+        files = python.read_inputs(self.job.tree, needs)
+        return PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
+
+    def _layers(
+        self, fetcher: Fetcher, contents: Mapping[str, Mapping[str, bytes]]
+    ) -> Iterator[Layer]:
+        """One layer for each set of files that phases see alone."""
+        by_files: dict[tuple[str, ...], list[Phase]] = {}
+        for phase in self.phases:
+            if phases.apart(phase):
+                by_files.setdefault(phase.files, []).append(phase)
+        for group in by_files.values():
+            yield self._layer(fetcher, group, contents[group[0].name])
+
+    def _layer(self, fetcher: Fetcher, group: list[Phase], contents: Mapping[str, bytes]) -> Layer:
+        results = tuple(dict.fromkeys(one for phase in group for one in phase.results))
+        fetching = [phase for phase in group if phase.network]
+        offline = tuple(c for phase in group if not phase.network for c in phase.commands)
+        rewritten = None
+        if tarballs.LOCK in contents and fetching and fetching[0].inert:
+            rewritten = tarballs.rewrite(fetcher, contents)
+        if rewritten is not None:
+            install = tuple(f"{command} --offline" for command in fetching[0].commands)
+            files = fetcher.files(rewritten)
+            return Layer(results, files=files, commands=(*install, *offline))
+        fetched = tuple(Layer(one.results, path=fetcher.stored(one, contents)) for one in fetching)
+        if not offline and len(fetched) == 1:
+            return fetched[0]
+        files = fetcher.files(contents)
+        return Layer(results, files=files, commands=offline, layers=fetched)
+
+    # --- built inside -----------------------------------------------------------
+    def _job(
+        self,
+        attributes: Mapping[str, str],
+        source: str,
+        environment: PythonJob | None,
+        made: tuple[Layer, ...],
+    ) -> NixJob:
+        seen = [phase for phase in self.phases if not phases.apart(phase)]
+        paths = [path for phase in self.phases for path in phase.paths]
+        if "node" in self.plan.providers:
+            paths.append("/app/node_modules/.bin")
+        caches = [name for phase in seen for name in extras.cached_names(phase)]
+        plan = json.dumps(self.plan.to_json(), sort_keys=True).encode()
+        labels = {
+            "org.opencontainers.image.revision": self.job.commit,
+            "paas.plan": f"sha256:{hashlib.sha256(plan).hexdigest()}",
+        }
+        return NixJob(
+            toolchain=(*attributes.values(), *self._tools),
+            packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
+            libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
+            source=source,
+            python=environment,
+            layers=made,
+            commands=tuple(command for phase in seen for command in phase.commands),
+            caches=tuple(dict.fromkeys(caches)),
+            paths=tuple(dict.fromkeys(paths)),
+            variables=self.plan.variables,
+            processes={n: c for n, c in self.plan.processes.items() if _TYPE.fullmatch(n)},
+            image={"User": "1000:1000", "WorkingDir": "/app", "Labels": labels},
+            annotations=self.settings.annotations,
+        )
+
+    def _build(self, job: NixJob) -> tuple[str, str, list[Step]]:
+        """The release root and the image."""
+        self.tmp.mkdir(mode=0o755, exist_ok=True)
+        file = self.tmp / "job.json"
+        file.write_text(json.dumps(job.to_json(), sort_keys=True))
+        wanted = ("--argstr", "job", str(file), "--argstr", "set", self.set.name)
+        argv = [str(self.settings.expressions / "lib"), *wanted, "-A", "release", "-A", "image"]
+        key = key_of(self.set.digest, *job.toolchain, *job.packages, *job.libraries)
+        if self.records.find("provided", key) is None:
+            self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
+        activities = Activities(self.log, derivations(job))
+        name = f"nix-{self.job.build_id}"
+        done = realise(
+            self.store,
+            ("nix-build", "--no-out-link", *argv),
+            activities,
+            self.guard,
+            name=name,
+            tmp=self.tmp,
+        )
+        if done.status != 0:
+            raise explain(self.plan, activities, done)
+        self.records.keep("provided", key, True, [])
+        release, image = done.paths
+        return release, image, activities.steps
+
+    def _keep(self, release: str, image: str, done: list[Step]) -> NixArtifact:
+        self.store.add_root(self.job.build_id, image)
+        self._sum_up(done)
+        return NixArtifact(
+            path=release,
+            digest=f"nix:{release.rpartition('/')[2][:32]}",
+            image=image,
+            steps=tuple((one.name, one.how, one.seconds) for one in done),
+        )
+
+    def _sum_up(self, done: list[Step]) -> None:
+        built = sum(one.how == "built" for one in done)
+        fetched = [one for one in done if one.how == "fetched"]
+        size = sum(one.size for one in fetched)
+        more = f", fetched {len(fetched)} ({size / 1024**2:.1f} MiB)" if fetched else ""
+        self.log.step(f"Built {built} paths{more}" if done else "Nothing changed: nothing to build")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        self.guard.check()
+        started = time.monotonic()
+        yield
+        self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
