@@ -3,7 +3,7 @@
 # root: the repository. imports: what devenv.yaml imports, as paths relative to it.
 # pkgs, select: the package set, and language → version → package of it.
 #
-# Returns { packages, environment, processes, scripts, languages, services, ignored }.
+# Returns what ../native/result.nix takes.
 {
   root,
   imports ? [ ],
@@ -158,6 +158,7 @@ let
   describe =
     name: language:
     {
+      packages = [ (packageOf name language) ] ++ toolsOf language;
       version = (packageOf name language).version or language.version or null;
       dependencies = (dependencies.${name} or (_: "")) language;
       directory = language.directory or ".";
@@ -180,9 +181,6 @@ assert modules.check options loaded.definitions config;
   }) config.processes;
   scripts = mapAttrs (_: script: removeAttrs script [ "description" ]) config.scripts;
   languages = mapAttrs describe languages;
-  toolchain = concatMap (name: [ (packageOf name languages.${name}) ] ++ toolsOf languages.${name}) (
-    attrNames languages
-  );
   services = filter (name: config.services.${name}) (attrNames config.services);
   ignored = ignoredIn [ ] ours config ++ concatMap ignoredOf (attrNames config.processes);
 }

@@ -2,8 +2,8 @@
 #
 # It is a folder with native.json, which the panel reads once it is built:
 # { path, environment, processes, languages, services, ignored }, where `path` are folders for
-# PATH and `processes` are programs, one for each process type. Whatever is mentioned there is
-# part of its closure.
+# PATH and `processes` are programs, one for each process type. `languages` are name →
+# { path, version, dependencies, directory, … }. Whatever is mentioned there is part of its closure.
 {
   lib,
   pkgs,
@@ -12,7 +12,6 @@
 }:
 {
   packages ? [ ],
-  toolchain ? [ ],
   environment ? { },
   processes ? { },
   scripts ? { },
@@ -85,12 +84,15 @@ let
         chmod +x $out/bin/${name}
       '';
 
-  programs = lib.mapAttrsToList script scripts ++ packages ++ toolchain;
+  folders = programs: lib.unique (map (package: "${lib.getBin package}/bin") programs);
   described = {
-    path = lib.unique (map (package: "${lib.getBin package}/bin") programs);
+    path = folders (lib.mapAttrsToList script scripts ++ packages);
     environment = builtins.seq (builtins.deepSeq (variableNames (attrNames environment)) null) environment;
     processes = mapAttrs process processes;
-    inherit ignored languages services;
+    languages = mapAttrs (
+      _: language: removeAttrs language [ "packages" ] // { path = folders language.packages; }
+    ) languages;
+    inherit ignored services;
   };
 in
 set.run {

@@ -14,7 +14,9 @@ in
 described
 // {
   packages = map name described.packages;
-  toolchain = map name described.toolchain;
+  languages = builtins.mapAttrs (
+    _: one: one // { packages = map name one.packages; }
+  ) described.languages;
   processes = builtins.mapAttrs (_: one: one // { exec = "${one.exec}"; }) described.processes;
   scripts = builtins.mapAttrs (
     _: one:

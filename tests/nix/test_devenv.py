@@ -121,10 +121,11 @@ def test_lists_are_joined_in_order(read: Read) -> None:
 
 def test_modules_of_the_repository_are_imported_once(read: Read) -> None:
     said = read(
-        "imports = [ ./a.nix ./nested ./a.nix { env.INLINE = \"1\"; } ];",
+        'imports = [ ./a.nix ./nested ./a.nix { env.INLINE = "1"; } ];',
         {
-            "a.nix": "{ pkgs, ... }: { packages = [ pkgs.jq ]; imports = [ ./nested/devenv.nix ]; }",
-            "nested/devenv.nix": "{ lib, ... }: { env.NESTED = lib.toUpper \"yes\"; }",
+            "a.nix": "{ pkgs, ... }:"
+            "{ packages = [ pkgs.jq ]; imports = [ ./nested/devenv.nix ]; }",
+            "nested/devenv.nix": '{ lib, ... }: { env.NESTED = lib.toUpper "yes"; }',
         },
     )
     assert len(said["packages"]) == 1
@@ -158,8 +159,12 @@ def test_languages_bring_their_programs(read: Read) -> None:
         " npm.install.enable = true; };"
         "languages.go.enable = true; languages.ruby.enable = lib.mkDefault false;"
     )
-    assert [name.split("-")[0] for name in said["toolchain"]] == ["go", "nodejs", "python3"]
-    assert set(said["languages"]) == {"go", "javascript", "python"}
+    programs = {name: one["packages"][0] for name, one in said["languages"].items()}
+    assert {name: text.split("-")[0] for name, text in programs.items()} == {
+        "go": "go",
+        "javascript": "nodejs",
+        "python": "python3",
+    }
     assert said["languages"]["python"]["dependencies"] == "uv"
     assert said["languages"]["python"]["version"].startswith("3.11")
     assert said["languages"]["javascript"]["dependencies"] == "npm"
@@ -184,10 +189,10 @@ def test_a_virtual_environment_becomes_dependencies(
 
 def test_services_are_hints_and_shells_are_ignored(read: Read) -> None:
     said = read(
-        "services.postgres = { enable = true; initialDatabases = [ { name = \"x\"; } ]; };"
+        'services.postgres = { enable = true; initialDatabases = [ { name = "x"; } ]; };'
         "services.redis.enable = false;"
-        "enterShell = throw \"never looked at\"; git-hooks.hooks.black.enable = true;"
-        "processes.web = { exec = \"x\"; process-compose.shutdown.signal = 15; };"
+        'enterShell = throw "never looked at"; git-hooks.hooks.black.enable = true;'
+        'processes.web = { exec = "x"; process-compose.shutdown.signal = 15; };'
         "languages.python.lsp.enable = true;"
     )
     assert said["services"] == ["postgres"]
@@ -204,7 +209,10 @@ def test_services_are_hints_and_shells_are_ignored(read: Read) -> None:
     [
         ("pakages = [ ];", "devenv.nix: there is no option pakages"),
         ("languages.pyton.enable = true;", "devenv.nix: there is no option languages.pyton"),
-        ("languages.python.enabel = true;", "devenv.nix: there is no option languages.python.enabel"),
+        (
+            "languages.python.enabel = true;",
+            "devenv.nix: there is no option languages.python.enabel",
+        ),
         ("services.postgress.enable = true;", "devenv.nix: there is no option services.postgress"),
         ('processes.web.exce = "x";', "devenv.nix: there is no option processes.web.exce"),
     ],
@@ -229,9 +237,13 @@ def test_an_unknown_option_is_named_with_the_nearest(
         ("languages.go = true;", "languages.go must be a set", "It is true or false."),
         ("processes.web.exec = 1;", "processes.web.exec must be a text or a path", "number 1"),
         ("processes.web = { };", "processes.web.exec is not set", "no value"),
-        ("scripts.x = \"echo\";", "scripts.x must be a set", "echo"),
+        ('scripts.x = "echo";', "scripts.x must be a set", "echo"),
         ("languages.python.version = 3.11;", "languages.python.version must be a text or null", ""),
-        ('languages.python = { enable = true; version = "2.7"; };', "there is no python 2.7", "3.11"),
+        (
+            'languages.python = { enable = true; version = "2.7"; };',
+            "there is no python 2.7",
+            "3.11",
+        ),
         ("languages.rust.enable = true;", "there is no package rustc", "does not have it"),
         ("overlays = [ (a: b: { }) ];", "overlays is not supported", "server's set"),
         ("{ nothing, ... }: { }", "asks for the argument nothing", "config, inputs, lib, pkgs"),
@@ -253,17 +265,13 @@ def test_the_file_at_fault_is_named(refusal: Refusal) -> None:
 
 
 def test_two_values_for_one_option_name_both_files(refusal: Refusal) -> None:
-    error = refusal(
-        'imports = [ ./a.nix ]; env.A = "1";', {"a.nix": '{ env.A = "2"; }'}
-    )
+    error = refusal('imports = [ ./a.nix ]; env.A = "1";', {"a.nix": '{ env.A = "2"; }'})
     assert "env.A is set twice" in error.what
     assert "a.nix and devenv.nix" in error.why
 
 
 @pytest.mark.parametrize("body", ["packages = [ pkgs.jqq ];", "packages = with pkgs; [ jqq ];"])
-def test_a_package_that_is_not_there_is_named_with_the_nearest(
-    refusal: Refusal, body: str
-) -> None:
+def test_a_package_that_is_not_there_is_named_with_the_nearest(refusal: Refusal, body: str) -> None:
     error = refusal(body)
     assert "'jqq'" in error.what
     assert "Nearest to it: jq." in error.why
@@ -271,8 +279,8 @@ def test_a_package_that_is_not_there_is_named_with_the_nearest(
 
 def test_text_of_the_repository_stays_text(read: Read) -> None:
     said = read(
-        "env.A = ''$(touch /tmp/x) `id` \"quoted\" '' + \"\\${b}\" + \"'\\n\";"
-        " processes.web.exec = \"echo '\\\"$PORT\\\"'\";"
+        'env.A = \'\'$(touch /tmp/x) `id` "quoted" \'\' + "\\${b}" + "\'\\n";'
+        ' processes.web.exec = "echo \'\\"$PORT\\"\'";'
     )
-    assert said["environment"]["A"] == "$(touch /tmp/x) `id` \"quoted\" ${b}'\n"
+    assert said["environment"]["A"] == '$(touch /tmp/x) `id` "quoted" ${b}\'\n'
     assert said["processes"]["web"]["exec"] == "echo '\"$PORT\"'"

@@ -128,7 +128,7 @@ def _missing(place: str, said: str, name: str, names: Sequence[str]) -> BuildFai
     if name in names:
         return BuildFailed(
             f"{place}{said}",
-            f"It is a package, but it was looked for elsewhere than in pkgs.",
+            "It is a package, but it was looked for elsewhere than in pkgs.",
             f"Write pkgs.{name}.",
         )
     return BuildFailed(
