@@ -8,6 +8,7 @@ from pathlib import Path
 import dj_database_url
 
 from paas import instance, keys
+from paas.choices import choice
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 INSTANCE = instance.current()
@@ -81,7 +82,9 @@ CACHES = {
 }
 
 RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
-BUILDER = os.environ.get("PAAS_BUILDER") or "host"
+BUILDER = choice("PAAS_BUILDER", "host", "nix")
+NIX_PACKAGES = choice("PAAS_NIX_PACKAGES", "nixpkgs", "debian")
+IMAGE_ANNOTATIONS = choice("PAAS_IMAGE_ANNOTATIONS", "both", "closure")
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from apps.builds.builders.host import BuildFailed, BuildJob, Built, HostBuilder
+from apps.builds.builders.base import Builder, BuildFailed, BuildJob, Built
+from apps.builds.builders.host import HostBuilder
+from apps.builds.builders.nix.executor import NixBuilder, Settings
 from apps.builds.log import LogFile
 from apps.builds.models import Build
 from apps.builds.paths import work_dir
@@ -17,6 +19,8 @@ from apps.source.repositories import archive_path
 from buildpacks import PlanError, SourceTree, plan
 from buildpacks.plan import Plan
 from paas import faults
+from paas.nix.errors import NixUnavailable
+from paas.nix.store import Store
 from paas.sandbox import remove_tree, uid_for
 
 
@@ -44,7 +48,7 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
             tree=tree,
             commit=build.commit,
         )
-        built = HostBuilder(settings.INSTANCE).execute(made, job, log.write, cancel)
+        built = _builder().execute(made, job, log.write, cancel)
     finally:
         remove_tree(work_dir(build))
     build.phases = [asdict(phase) for phase in built.phases]
@@ -52,6 +56,27 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
     Build.objects.filter(pk=build.pk).update(phases=build.phases, artifact=build.artifact)
     faults.point("build.built")
     return built
+
+
+def _builder() -> Builder:
+    """The one that `PAAS_BUILDER` names.
+
+    Raises:
+        BuildFailed: it cannot be had here.
+    """
+    if settings.BUILDER == "host":
+        return HostBuilder(settings.INSTANCE)
+    chosen = Settings(
+        package_set=settings.NIX_PACKAGES,
+        expressions=settings.BASE_DIR / "nix",
+        annotations=settings.IMAGE_ANNOTATIONS,
+    )
+    try:
+        return NixBuilder(settings.INSTANCE, Store.of(settings.INSTANCE), chosen)
+    except NixUnavailable as error:
+        raise BuildFailed(
+            "Nix cannot be used on this server", str(error), "Ask the administrator to do so."
+        ) from None
 
 
 def _unpacked(build: Build) -> Path:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from buildpacks.plan import Plan
 
 
 class BuildFailed(Exception):
@@ -90,3 +95,11 @@ class Built:
     artifact: HostArtifact | NixArtifact
     phases: tuple[PhaseTiming, ...]
     warnings: tuple[str, ...]
+
+
+class Builder(Protocol):
+    """What turns a plan into an artifact; see `HostBuilder.execute`."""
+
+    def execute(
+        self, plan: Plan, job: BuildJob, log: Callable[[str], None], cancel: threading.Event
+    ) -> Built: ...

@@ -42,7 +42,7 @@ class Tools:
     def wheel(self, *arguments: str) -> str:
         """A command that puts wheels into `_WHEELS`; `{only}` says whether it may build some."""
         pip = f"{self.python.path}/bin/python3 {self.pip.path}/pip"
-        flags = "--no-input --disable-pip-version-check --no-color --progress-bar off"
+        flags = "--quiet --no-input --disable-pip-version-check --no-color"
         return f"{pip} wheel {flags} {{only}} --wheel-dir {_WHEELS} {' '.join(arguments)}"
 
 
@@ -99,6 +99,8 @@ def _fetched(
         _tell(fetcher.log, held)
     folder = kept(layer, _WHEELS)
     wheels = sorted(path for path in folder.iterdir() if path.suffix == ".whl")
+    names = ", ".join(" ".join(wheel.name.split("-")[:2]) for wheel in wheels)
+    fetcher.log.detail(f"{len(wheels)} packages: {names[:600]}")
     return fetcher.store.add_fixed("sha256", wheels) if wheels else []
 
 
