@@ -9,7 +9,7 @@ developer's shell beside a language that is built as everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import yaml
 
 from buildpacks.errors import PlanError, shown
 from buildpacks.plan import Plan
+from buildpacks.providers import BY_NAME, Wish, join
 from buildpacks.tree import SourceTree
 
 DEVENV, FLAKE, DEFAULT = "devenv.nix", "flake.nix", "default.nix"
@@ -180,3 +181,86 @@ def _import(tree: SourceTree, given: object) -> str:
 
 def _wrong(what: str, why: str, fix: str) -> PlanError:
     return PlanError(what, why=why, fix=fix, file=DEVENV_YAML)
+
+
+# --- the languages of devenv.nix ------------------------------------------------
+@dataclass(frozen=True)
+class Language:
+    """A language that devenv.nix enables.
+
+    Args:
+        name: devenv's name for it.
+        version: what was asked for, or what the package says; "" for any.
+        dependencies: the manager that devenv would have installed with; "" for none.
+        directory: where its files lie.
+        file, text: the requirements of a Python app, as a path or as they are.
+    """
+
+    name: str
+    version: str = ""
+    dependencies: str = ""
+    directory: str = "."
+    file: str | None = None
+    text: str | None = None
+
+
+# devenv's name → the provider's, the file without which there are no dependencies, and
+# whether they come in only where devenv.nix says so
+_LANGUAGES = {
+    "python": ("python", "", True),
+    "javascript": ("node", "package.json", True),
+    "go": ("go", "go.mod", False),
+    "ruby": ("ruby", "Gemfile.lock", False),
+    "php": ("php", "composer.json", False),
+}
+
+
+def with_languages(plan: Plan, tree: SourceTree, languages: Sequence[Language]) -> Plan:
+    """`plan` with the dependencies of the languages, which come in as for any push.
+
+    Raises:
+        PlanError: their files are broken, or elsewhere than at the top.
+    """
+    for language in languages:
+        if _wanted(tree, language):
+            plan = join([plan, _language_plan(tree, language)])
+    return plan
+
+
+def _wanted(tree: SourceTree, language: Language) -> bool:
+    if language.name not in _LANGUAGES:
+        return False
+    _, manifest, asked = _LANGUAGES[language.name]
+    if asked and not language.dependencies:
+        return False
+    if language.directory not in ("", ".", "./"):
+        raise PlanError(
+            f"languages.{language.name}.directory is not the top",
+            why="Dependencies are installed from files at the top of the repository.",
+            fix=f"Push {shown(language.directory)} as a repository of its own, or move its files.",
+            file=DEVENV,
+        )
+    return not manifest or tree.is_file(manifest)
+
+
+def _language_plan(tree: SourceTree, language: Language) -> Plan:
+    provider = _LANGUAGES[language.name][0]
+    variables = {}
+    if language.version:
+        variables[f"NIXPACKS_{provider.upper()}_VERSION"] = language.version
+    if provider == "python":
+        _check_requirements(tree, language)
+        variables["NIXPACKS_PYTHON_PACKAGE_MANAGER"] = language.dependencies
+    return BY_NAME[provider].plan(tree, Wish(variables, {}, default_web=False))
+
+
+def _check_requirements(tree: SourceTree, language: Language) -> None:
+    if language.dependencies != "requirements":
+        return
+    if language.text is not None or language.file != "requirements.txt":
+        raise PlanError(
+            "languages.python.venv.requirements must be ./requirements.txt",
+            why="Dependencies are installed from this file, which other tools find too.",
+            fix="Write them into requirements.txt at the top and name it there.",
+            file=DEVENV,
+        )

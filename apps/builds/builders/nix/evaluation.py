@@ -29,7 +29,6 @@ from paas.nix.errors import NixError
 from paas.nix.store import Store, is_store_path, require_nix
 from paas.sandbox import OUR_FOLDER, Bind, Limits, Sandbox, make_folder, remove_tree, uid_for
 
-NIX_FILES = Path(__file__).resolve().parents[4] / "nix"
 TREE = "/app"
 TIME_LIMIT = 60.0
 """Seconds that an evaluation may take; nixpkgs' largest packages take a tenth of it."""
@@ -70,12 +69,14 @@ class Request:
 
     Args:
         kind: "devenv", "flake" or "default".
-        package_set: a folder of nix/packages.
+        expressions: the folder `nix` of this installation.
+        package_set: the name of a folder in its `packages`.
         revision: the commit.
         imports: what devenv.yaml imports, relative to the top.
     """
 
     kind: str
+    expressions: Path
     package_set: str
     revision: str
     imports: tuple[str, ...] = ()
@@ -215,7 +216,7 @@ class _Evaluation:
             name=f"build-{self.job.build_id}",
             binds=(
                 Bind(self.job.tree, TREE),
-                Bind(NIX_FILES, _NIX),
+                Bind(self.request.expressions, _NIX),
                 Bind(self.folder / "request", _REQUEST),
                 Bind(self.folder / "scratch", _SCRATCH, writable=True),
                 Bind(self.folder / "out", _OUT, writable=True),

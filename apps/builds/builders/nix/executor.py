@@ -15,11 +15,12 @@ from pathlib import Path
 from apps.builds.builders import extras, layers, managers, phases, python, steps
 from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
 from apps.builds.builders.languages import LANGUAGES
-from apps.builds.builders.nix import tarballs, wheels
+from apps.builds.builders.nix import native, tarballs, wheels
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
 from apps.builds.builders.nix.job import Layer, NixJob, PythonJob, derivations
+from apps.builds.builders.nix.native import Native
 from apps.builds.builders.nix.packages import Package, PackageSet
 from apps.builds.builders.nix.realise import realise
 from apps.builds.builders.nix.records import Records, key_of
@@ -66,6 +67,7 @@ class NixBuilder:
                 "Ask the administrator to run `paas doctor` on the server.",
             ) from error
         finally:
+            run.store.remove_root(native.root_name(job))
             remove_tree(job.tree)
             remove_tree(run.tmp)
 
@@ -84,10 +86,14 @@ class _Run:
         self.records = Records(self.instance, self.store)
         self.tmp = job.tree.parent / "nix"
         self.timings: list[PhaseTiming] = []
+        self.native: Native | None = None
         self.phases = phases.ordered(plan.phases)
 
     def execute(self) -> Built:
         self._check()
+        if native.is_native(self.plan):
+            with self._timed("evaluate"):
+                self._describe()
         with self._timed("toolchain"):
             attributes = self._attributes()
             packages = self._packages(attributes)
@@ -107,7 +113,13 @@ class _Run:
             release, image, done = self._build(job)
         with self._timed("artifact"):
             artifact = self._keep(release, image, done)
-        return Built(artifact, tuple(self.timings), tuple(self.log.warnings))
+        return Built(artifact, tuple(self.timings), tuple(self.log.warnings), self.plan)
+
+    def _describe(self) -> None:
+        """Let the repository's own Nix say what is missing in the plan."""
+        self.native = native.describe(self.set, self.plan, self.job, self.log, self.guard)
+        self.plan = self.native.plan
+        self.phases = phases.ordered(self.plan.phases)
 
     # --- what the plan asks for ------------------------------------------------
     def _check(self) -> None:
@@ -209,6 +221,10 @@ class _Run:
         paths = [path for phase in self.phases for path in phase.paths]
         if "node" in self.plan.providers:
             paths.append("/app/node_modules/.bin")
+        places: tuple[Mapping[str, str], ...] = ()
+        if self.native is not None:
+            paths += self.native.path
+            places = ({"path": self.native.root, "target": "/deps/nix"},)
         caches = [name for phase in seen for name in extras.cached_names(phase)]
         plan = json.dumps(self.plan.to_json(), sort_keys=True).encode()
         labels = {
@@ -225,6 +241,7 @@ class _Run:
             commands=tuple(command for phase in seen for command in phase.commands),
             caches=tuple(dict.fromkeys(caches)),
             paths=tuple(dict.fromkeys(paths)),
+            places=places,
             variables=self.plan.variables,
             processes={n: c for n, c in self.plan.processes.items() if _TYPE.fullmatch(n)},
             image={"User": "1000:1000", "WorkingDir": "/app", "Labels": labels},

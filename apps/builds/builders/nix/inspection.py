@@ -9,11 +9,10 @@ a cache, runs nothing and is not looked at.
 
 from __future__ import annotations
 
-import functools
-import json
+from collections.abc import Collection
 
 from apps.builds.builders.base import BuildFailed
-from apps.builds.builders.nix.evaluation import NIX_FILES, system
+from apps.builds.builders.nix.evaluation import system
 from apps.builds.builders.nix.sources import unbuilt
 from paas.nix.derivations import Derivation, NotADerivation, parse
 from paas.nix.store import STORE, Store
@@ -28,13 +27,15 @@ _EXCEPTIONS = {
 _FIX = "Build it without that: with files of the repository and packages of the set alone."
 
 
-def inspect(store: Store, derivation: str, package_set: str) -> None:
+def inspect(store: Store, derivation: str, trusted: Collection[str]) -> None:
     """See that building `derivation` does nothing but build.
+
+    Args:
+        trusted: derivations of the package set's own downloads, which `sources` provides.
 
     Raises:
         BuildFailed: one of those that would be built asks for more.
     """
-    trusted = _sources(store.config.remote, package_set, store)
     for path in unbuilt(store, [derivation]):
         if path in trusted:
             continue
@@ -42,18 +43,6 @@ def inspect(store: Store, derivation: str, package_set: str) -> None:
             _check(parse(store.physical(path).read_bytes()))
         except NotADerivation as error:
             raise _refused(path, f"is not in the form that Nix writes ({error})") from None
-
-
-@functools.lru_cache(maxsize=4)
-def _sources(remote: str, package_set: str, store: Store) -> frozenset[str]:
-    """The derivations that stand for what the package set is made of.
-
-    They promise a hash too, and are known by their own path: nobody else's has it.
-    """
-    expression = f"map (one: one.drvPath) (import {NIX_FILES}/packages/{package_set} {{ }}).sources"
-    argv = ("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "--expr")
-    found: list[str] = json.loads(store.run(*argv, expression))
-    return frozenset(found)
 
 
 def _check(one: Derivation) -> None:

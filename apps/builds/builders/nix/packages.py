@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
@@ -57,11 +58,12 @@ class PackageSet:
         return key_of(*(part for file in files for part in (file.name, file.read_bytes())))
 
     @cached_property
-    def _facts(self) -> dict[str, dict[str, dict[str, str]]]:
+    def _facts(self) -> dict[str, Any]:
         found = self.records.find("set", self.digest)
         if found is None:
             asked = (
-                "set: { inherit (set) versions; named = builtins.mapAttrs (_: _: {}) set.named; }"
+                "set: { inherit (set) versions; named = builtins.mapAttrs (_: _: {}) set.named; "
+                "sources = map (one: one.drvPath) set.sources; }"
             )
             text = self.store.run(
                 *("nix-instantiate", "--eval", "--strict", "--json"),
@@ -80,7 +82,13 @@ class PackageSet:
     @property
     def versions(self) -> Mapping[str, Mapping[str, str]]:
         """Language → attribute → version."""
-        return self._facts["versions"]
+        found: Mapping[str, Mapping[str, str]] = self._facts["versions"]
+        return found
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The derivations of the downloads that the set itself is made of: nobody else's."""
+        return frozenset(self._facts["sources"])
 
     def choose(self, pin: Pin) -> tuple[str, str]:
         """The attribute and version for `pin`: the newest that fits.
