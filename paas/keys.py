@@ -15,12 +15,14 @@ from pathlib import Path
 from paas import ssh_keys
 from paas.instance import Instance, InstanceError, make_private
 from paas.launcher import postgres
+from paas.nix import signing
 
 SECRET_KEY = "secret_key"  # noqa: S105 - a file's name
 CONFIG_KEYS = "config_keys"
 INTERNAL_TOKEN = "internal_token"  # noqa: S105 - a file's name
 SSH_HOST_KEY = "ssh_host_ed25519_key"
 CA_KEY = "ca_key"
+NIX_KEY = "nix_ci_key"
 
 # What the database holds can be read or verified only with these.
 BELONG_TO_DATABASE = (SECRET_KEY, CONFIG_KEYS)
@@ -116,6 +118,7 @@ _GENERATORS: Mapping[str, Callable[[], str]] = {
     INTERNAL_TOKEN: lambda: secrets.token_urlsafe(32),
     SSH_HOST_KEY: ssh_keys.new_private_key,
     CA_KEY: _private_key,
+    NIX_KEY: signing.new_private_key,
 }
 
 

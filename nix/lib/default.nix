@@ -71,6 +71,8 @@ let
       inherit (step) commands;
       inherit variables;
       tree = storePath step.files;
+      # one file that mentions them all: a variable for each would be too many
+      inputs = builtins.toFile "inputs" (concatStringsSep "\n" (map storePath step.inputs));
       layers = map toLayer step.layers;
       mounts = places;
       finish = ''

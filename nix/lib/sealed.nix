@@ -9,6 +9,7 @@
 #   commands   [ text ]
 #   variables  { name = text; }: all the environment there is
 #   finish     shell script of ours that makes $out of ./app
+#   inputs     a store path whose references the commands may read
 #   texts      more lists of user text for it
 { pkgs, base }:
 {
@@ -22,6 +23,7 @@
   caches ? [ ],
   seeds ? map (_: "") caches,
   interpreter ? "",
+  inputs ? "",
   texts ? { },
 }:
 let
@@ -41,6 +43,7 @@ pkgs.run (
       tree
       base
       interpreter
+      inputs
       ;
     bwrap = "${pkgs.bubblewrap}/bin/bwrap";
     script = ''

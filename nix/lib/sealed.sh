@@ -64,13 +64,21 @@ done
 
 n=0
 while [ $n -lt "$command_count" ]; do
-  # Nix passes this on to whoever reads its log; it says which of the plan's commands begins
-  printf '@nix { "action": "setPhase", "phase": "paas:%s" }\n' $n >&2
-  "$bwrap" "$@" --ro-bind "$(file command $n)" /tmp/.command --chdir /app -- sh /tmp/.command || {
-    status=$?
-    printf '@nix { "action": "setPhase", "phase": "paas-failed:%s:%s" }\n' $n $status >&2
-    exit $status
-  }
+  # Nix passes this on to whoever reads its log; it says which of the plan's commands begins.
+  # The line end before it ends whatever line a program has left open.
+  printf '\n@nix { "action": "setPhase", "phase": "paas:%s" }\n' $n >&2
+  # through a pipe, as Nix' terminal would make programs draw progress bars
+  {
+    status=0
+    "$bwrap" "$@" --ro-bind "$(file command $n)" /tmp/.command --chdir /app -- sh /tmp/.command \
+      || status=$?
+    echo $status > .status
+  } 2>&1 | cat
+  read -r status < .status
+  if [ "$status" -ne 0 ]; then
+    printf '\n@nix { "action": "setPhase", "phase": "paas-failed:%s:%s" }\n' $n "$status" >&2
+    exit "$status"
+  fi
   n=$((n + 1))
 done
 n=$((cache_count - 1))

@@ -33,6 +33,10 @@ class NotSigned(NixFailed):
     """A cache offers a path without a signature by a key that this store trusts."""
 
 
+class DiskFull(NixError):
+    """There is no room, and nothing left to collect."""
+
+
 def reason(output: str) -> str:
     """The last thing that Nix calls an error in `output`, without the word; "" if there is none."""
     lines = [line.strip() for line in output.splitlines()]

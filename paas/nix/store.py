@@ -6,12 +6,14 @@ A store path is text, `/nix/store/<hash>-<name>`, the same in every store;
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ OLDEST = (2, 8)
 _PATH = re.compile(rf"{STORE}/[0-9a-df-np-sv-z]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
 _MOST_LINKS = 40  # as the kernel
 _ROOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NTH = re.compile(r"-\d{1,2}$")  # a build's id ends with twelve digits
 _BATCH = 500  # paths a command: an argument list has its limits
 _UNSIGNED = re.compile(r"lacks a (valid )?signature|not signed by any|lacks a signature by")
 _DELETED = re.compile(r"(\d+) store paths deleted")
@@ -86,12 +89,13 @@ class Store:
         """The environment for a Nix command that the caller starts, after `prepare`."""
         return self.config.environment()
 
-    def run(self, *argv: str, timeout: float | None = None, stdin: str | None = None) -> str:
+    def run(self, *argv: str, timeout: float | None = None, cwd: Path | None = None) -> str:
         """Run a Nix command to its end.
 
         Args:
             argv: program and arguments; user text only as paths.
             timeout: seconds until it is killed.
+            cwd: its working folder.
 
         Returns:
             its standard output.
@@ -102,7 +106,8 @@ class Store:
             done = subprocess.run(
                 argv,
                 env=self.environment(),
-                input="" if stdin is None else stdin,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -216,31 +221,57 @@ class Store:
         return sum(one.nar_size for one in self.info(paths, recursive=True))
 
     # --- keep, and give room -----------------------------------------------
-    def add_root(self, name: str, path: str) -> None:
-        """Keep `path` and its closure until `remove_root(name)`; a root of that name moves.
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Nothing is collected meanwhile: around a build, whose sources have no root yet."""
+        with self._lock(fcntl.LOCK_SH):
+            yield
+
+    def root(self, name: str) -> Path:
+        """The link that keeps a path, as for `nix-build --out-link`.
 
         Args:
-            name: letters, digits, `.`, `_` and `-`, as "<build id>".
-
-        Raises:
-            NotInStore: it is not in the store.
+            name: letters, digits, `.`, `_` and `-`, without a number at the end: "<build id>".
         """
-        self.run("nix-store", "--realise", path, "--add-root", str(self._root(name)))
-
-    def remove_root(self, name: str) -> None:
-        """Harmless when there is none."""
-        self._root(name).unlink(missing_ok=True)
-
-    def roots(self) -> dict[str, str]:
-        """Name → store path, of the roots that this instance holds."""
-        folder = self.config.roots
-        links = folder.iterdir() if folder.is_dir() else ()
-        return {link.name: str(link.readlink()) for link in links if link.is_symlink()}
-
-    def _root(self, name: str) -> Path:
         if not _ROOT_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a root")
         return self.config.roots / name
+
+    def add_root(self, name: str, *paths: str) -> None:
+        """Keep the paths and their closures until `remove_root(name)`; a root of that name moves.
+
+        Raises:
+            NotInStore: one is not in the store.
+        """
+        for old in self._links(name)[len(paths) :]:
+            old.unlink(missing_ok=True)
+        self.run("nix-store", "--realise", *paths, "--add-root", str(self.root(name)))
+
+    def remove_root(self, name: str) -> None:
+        """Harmless when there is none."""
+        for link in self._links(name):
+            link.unlink(missing_ok=True)
+
+    def roots(self) -> dict[str, list[str]]:
+        """Name → store paths, of the roots that this instance holds."""
+        folder, found = self.config.roots, dict[str, list[str]]()
+        for link in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if link.is_symlink():
+                found.setdefault(_NTH.sub("", link.name), []).append(str(link.readlink()))
+        return found
+
+    def _links(self, name: str) -> list[Path]:
+        """Of a root with several paths, as Nix numbers them: `name`, `name-2`, …"""
+        first = self.root(name)
+        others = [one for one in first.parent.glob(f"{name}-*") if _NTH.sub("", one.name) == name]
+        return [first, *sorted(others, key=lambda one: int(one.name.rpartition("-")[2]))]
+
+    @contextmanager
+    def _lock(self, how: int) -> Iterator[None]:
+        self.prepare()
+        with (self.config.home / "lock").open("w") as file:
+            fcntl.flock(file, how)
+            yield
 
     def collect(self, max_freed: int | None = None, *, keep_outputs: bool = True) -> int:
         """Delete what no root needs.
@@ -255,7 +286,8 @@ class Store:
         kept = ("true" if keep_outputs else "false",)
         limit = () if max_freed is None else ("--max-freed", str(max_freed))
         options = ("--option", "keep-outputs", *kept, "--option", "keep-derivations", *kept)
-        out = self.run("nix-store", "--gc", *limit, *options)
+        with self._lock(fcntl.LOCK_EX):
+            out = self.run("nix-store", "--gc", *limit, *options)
         found = _DELETED.search(out)
         return int(found[1]) if found else 0
 
@@ -287,8 +319,9 @@ def require_nix() -> str:
 
 def failure(program: str, status: int, output: str) -> NixFailed | NotInStore:
     """The error that a failed command's output tells of."""
-    if _UNSIGNED.search(output):
-        return NotSigned(program, status, output)
+    unsigned = next((line for line in output.splitlines() if _UNSIGNED.search(line)), None)
+    if unsigned is not None:
+        return NotSigned(program, status, f"error: {unsigned.removeprefix('warning: ')}")
     known = NixFailed(program, status, output)
     return NotInStore(str(known)) if _INVALID.search(output) else known
 

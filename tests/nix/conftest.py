@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from paas.instance import Instance, current
+from paas.keys import ensure_keys
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -17,6 +18,7 @@ NewStore = Callable[[str], Store]
 @pytest.fixture
 def nix_instance(tmp_path: Path) -> Iterator[Instance]:
     instance = current({"PAAS_HOME": str(tmp_path / "home"), "PAAS_RUN": str(tmp_path / "run")})
+    ensure_keys(instance)
     yield instance
     remove_tree(tmp_path)  # store paths are read-only folders, which pytest would warn about
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,12 +94,41 @@ def test_only_what_a_root_needs_survives(store: Store, tmp_path: Path) -> None:
     paths = [store.add(kept), store.add(lost)]
     store.add_root("v1", paths[0])
     store.add_root("v1", paths[0])
-    assert store.roots() == {"v1": paths[0]}
+    assert store.roots() == {"v1": [paths[0]]}
     assert store.collect() == 1
     assert [store.is_valid(path) for path in paths] == [True, False]
     store.remove_root("v1")
     store.remove_root("v1")
     assert store.collect() == 1 and not store.physical(paths[0]).exists()
+
+
+def test_a_root_may_hold_several_paths(store: Store, tmp_path: Path) -> None:
+    paths = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_text(name)
+        paths.append(store.add(tmp_path / name))
+    build = str(uuid.uuid4())
+    store.add_root(build, *paths)
+    store.add_root("other", paths[2])
+    assert store.roots() == {build: paths, "other": [paths[2]]}
+    store.add_root(build, paths[1])
+    assert store.roots() == {build: [paths[1]], "other": [paths[2]]}
+    assert store.collect() == 1
+    store.remove_root(build)
+    assert store.roots() == {"other": [paths[2]]}
+    assert store.collect() == 1
+
+
+def test_nothing_is_collected_while_the_store_is_in_use(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("of a build that goes on")
+    path = store.add(tmp_path / "source")
+    with ThreadPoolExecutor(1) as pool:
+        with store.in_use(), store.in_use():
+            collection = pool.submit(store.collect)
+            with pytest.raises(TimeoutError):
+                collection.result(0.5)
+            assert store.is_valid(path)
+        assert collection.result(30) == 1
 
 
 def test_a_path_that_is_not_there_is_an_error_of_its_own(store: Store) -> None:
@@ -171,6 +202,43 @@ def test_a_user_without_daemon_is_told_what_to_do(
     assert configure(nix_instance, {**silent, "PAAS_NIX_STORE": str(tmp_path)}).remote == str(
         tmp_path
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("plain", ""),
+        ("inside", "plain"),
+        ("round", "../{name}/plain"),
+        ("absolute", "{path}/plain"),
+        ("twice", "inside"),
+    ],
+)
+def test_links_are_followed_as_they_are_inside(
+    store: Store, tmp_path: Path, name: str, target: str
+) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    (folder / "plain").mkdir()
+    (folder / "inside").symlink_to("plain")
+    path = store.add(folder)
+    at = store.physical(path)
+    at.chmod(0o755)
+    if target and name != "inside":
+        (at / name).symlink_to(target.format(name=at.name, path=path))
+    assert store.resolve(f"{path}/{name}") == at / "plain"
+
+
+@pytest.mark.parametrize("target", ["/etc", "/etc/passwd", "../../../../etc", "/nix/store", "loop"])
+def test_links_do_not_lead_out_of_the_store(store: Store, tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    (folder / "link").symlink_to(target)
+    (folder / "loop").symlink_to("link")
+    path = store.add(folder)
+    for name in ("link", "loop", "link/passwd"):
+        with pytest.raises(errors.NotInStore):
+            store.resolve(f"{path}/{name}")
 
 
 def test_missing_and_old_nix_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

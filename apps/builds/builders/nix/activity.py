@@ -71,6 +71,7 @@ class Activities:
         self.errors: list[str] = []
         self.failure: Failure | None = None
         self.tail: deque[str] = deque(maxlen=_TAIL)
+        self._blank = False  # an empty line that may only end an open one
 
     def feed(self, line: str) -> None:
         """One line of Nix's standard error."""
@@ -111,9 +112,7 @@ class Activities:
         if running is None:
             return
         if kind == _LINE:
-            line = clean(str(fields[0]).encode())
-            self.tail.append(line)
-            self._log.program(line)
+            self._print(clean(str(fields[0]).encode()))
         elif kind == _PHASE:
             self._phase(running.name, str(fields[0]))
         elif kind == _PROGRESS and running.kind == _COPY:
@@ -125,7 +124,16 @@ class Activities:
         if event["level"] == 0:
             self.errors.append(clean(str(event.get("raw_msg") or event["msg"]).encode()[:4000]))
 
+    def _print(self, line: str) -> None:
+        if self._blank:
+            self._log.program("")
+        self._blank = not line
+        if line:
+            self.tail.append(line)
+            self._log.program(line)
+
     def _phase(self, name: str, phase: str) -> None:
+        self._blank = False
         if (found := _BEGINS.fullmatch(phase)) is not None:
             self._log.step(f"Running {steps.shown(self._commands[name][int(found[1])])}")
         elif (found := _FAILED.fullmatch(phase)) is not None:

@@ -201,8 +201,8 @@ class _Run:
             rewritten = tarballs.rewrite(fetcher, contents)
         if rewritten is not None:
             install = tuple(f"{command} --offline" for command in fetching[0].commands)
-            files = fetcher.files(rewritten)
-            return Layer(results, files=files, commands=(*install, *offline))
+            files, inputs = fetcher.files(rewritten[0]), rewritten[1]
+            return Layer(results, files=files, commands=(*install, *offline), inputs=inputs)
         fetched = tuple(Layer(one.results, path=fetcher.stored(one, contents)) for one in fetching)
         if not offline and len(fetched) == 1:
             return fetched[0]

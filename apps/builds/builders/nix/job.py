@@ -19,14 +19,15 @@ class Layer:
     """Results of steps that see a lock and its companions alone.
 
     Either `path`, fetched outside, or `files` and the `commands` that run on
-    them, going on from `layers`. `production` is what the running app gets in
-    its place.
+    them, going on from `layers`; `inputs` are store paths that `files`
+    mention. `production` is what the running app gets in its place.
     """
 
     results: tuple[str, ...]
     path: str | None = None
     files: str | None = None
     commands: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
     production: Layer | None = None
 
@@ -38,6 +39,7 @@ class Layer:
                 "files": self.files,
                 "commands": self.commands,
                 "results": self.results,
+                "inputs": self.inputs,
                 "layers": [one.to_json() for one in self.layers],
             }
         if self.production is not None:

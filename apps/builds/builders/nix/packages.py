@@ -153,7 +153,8 @@ class PackageSet:
         with _providing:
             got = sources.provide(self.store, derivations)
         if got:
-            log.detail(f"downloaded {len(got)} parts of the package set")
+            names = ", ".join(f"{one.package} {one.version}" for one in got)
+            log.detail(f"downloaded of the package set: {names[:300]}")
 
     def _make(self, attributes: Sequence[str], log: BuildLog, guard: Guard, tmp: Path) -> None:
         log.step(f"Getting {', '.join(attributes)} ready")

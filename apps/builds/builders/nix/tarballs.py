@@ -51,8 +51,10 @@ class Tarball:
         return f"{_ALGORITHM}-{base64.b64encode(bytes.fromhex(self.digest)).decode()}"
 
 
-def rewrite(fetcher: Fetcher, contents: Mapping[str, bytes]) -> dict[str, bytes] | None:
-    """The same files with a lock that names store paths, all of which are there.
+def rewrite(
+    fetcher: Fetcher, contents: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], tuple[str, ...]] | None:
+    """The same files with a lock that names store paths, and these, all of which are there.
 
     Raises:
         BuildFailed: a package cannot be downloaded, or has another hash than the lock says.
@@ -66,7 +68,8 @@ def rewrite(fetcher: Fetcher, contents: Mapping[str, bytes]) -> dict[str, bytes]
     _provide(fetcher, list({one.digest: one for one in wanted.values()}.values()))
     for key, one in wanted.items():
         entries[key]["resolved"] = f"file:{one.path}"
-    return {**contents, LOCK: json.dumps(lock).encode()}
+    paths = tuple(sorted({one.path for one in wanted.values()}))
+    return {**contents, LOCK: json.dumps(lock).encode()}, paths
 
 
 def _is_fetched(key: str, entry: Mapping[str, Any]) -> bool:
