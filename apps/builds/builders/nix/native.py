@@ -148,7 +148,7 @@ def _built(
 ) -> str:
     packages.provide([derivation], log)
     tmp = job.tree.parent / "native"
-    root = str(packages.store.config.roots / root_name(job))
+    root = str(packages.store.root(root_name(job)))
     argv = ("nix-store", "--realise", derivation, "--add-root", root)
     activities = Activities(log, {})
     try:
@@ -157,7 +157,8 @@ def _built(
         remove_tree(tmp)
     if done.status != 0:
         raise explain(plan, activities, done)
-    return packages.store.roots()[root_name(job)]
+    (path,) = packages.store.roots()[root_name(job)]
+    return path
 
 
 def _read(store: Store, root: str) -> dict[str, Any]:
