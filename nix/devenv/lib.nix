@@ -46,12 +46,15 @@ let
     # --- lists
     count = test: list: length (filter test list);
     drop = n: list: genList (i: elemAt list (i + n)) (if length list > n then length list - n else 0);
+    # Looks at no element after the one that it finds.
     findFirst =
       test: default: list:
-      let
-        found = filter test list;
-      in
-      if found == [ ] then default else head found;
+      if list == [ ] then
+        default
+      else if test (head list) then
+        head list
+      else
+        lib.findFirst test default (tail list);
     flatten = value: if isList value then concatMap lib.flatten value else [ value ];
     foldl = foldl';
     foldr =

@@ -26,15 +26,15 @@ let
     else
       expression (builtins.intersectAttrs wanted given);
   isPackage = value: isAttrs value && value.type or "" == "derivation";
-  chosen = filter (name: isPackage (value.${name} or null)) [ "paas" "default" "app" ];
+  chosen = lib.findFirst (name: isPackage (value.${name} or null)) null [ "paas" "default" "app" ];
 in
 import ./program.nix { inherit lib refuse; } {
   inherit file;
   package =
     if isPackage value then
       value
-    else if isAttrs value && chosen != [ ] then
-      value.${head chosen}
+    else if isAttrs value && chosen != null then
+      value.${chosen}
     else
       refuse {
         what = "gives no package";

@@ -15,7 +15,6 @@ let
     filter
     functionArgs
     fromJSON
-    head
     isAttrs
     isFunction
     pathExists
@@ -121,7 +120,7 @@ let
     (packages.default or null)
     (outputs.defaultPackage.${system} or null)
   ];
-  found = filter isPackage candidates;
+  found = lib.findFirst isPackage null candidates;
   app = apps.paas or apps.default or null;
 in
 if !isAttrs flake || !isFunction (flake.outputs or null) then
@@ -131,7 +130,7 @@ if !isAttrs flake || !isFunction (flake.outputs or null) then
     fix = "Write outputs = { self, nixpkgs }: { packages.${system}.default = …; };";
     inherit file;
   }
-else if found == [ ] then
+else if found == null then
   refuse {
     what = "has no package for an app";
     why = "Looked for are packages.${system}.paas and packages.${system}.default. There are: ${concatStringsSep ", " (lib.take 20 (attrNames outputs))}.";
@@ -141,6 +140,6 @@ else if found == [ ] then
 else
   import ./program.nix { inherit lib refuse; } {
     inherit file;
-    package = head found;
+    package = found;
     program = if isAttrs app then app.program or null else null;
   }

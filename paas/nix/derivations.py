@@ -50,10 +50,6 @@ class Derivation:
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
 
-    @property
-    def name(self) -> str:
-        return self.environment.get("name", "")
-
     def attributes(self) -> dict[str, Any]:
         """The attributes that Nix looks at: of the environment, or of `__json` (structured).
 

@@ -123,8 +123,7 @@ def test_modules_of_the_repository_are_imported_once(read: Read) -> None:
     said = read(
         'imports = [ ./a.nix ./nested ./a.nix { env.INLINE = "1"; } ];',
         {
-            "a.nix": "{ pkgs, ... }:"
-            "{ packages = [ pkgs.jq ]; imports = [ ./nested/devenv.nix ]; }",
+            "a.nix": "{ pkgs, ... }:{ packages = [ pkgs.jq ]; imports = [ ./nested/devenv.nix ]; }",
             "nested/devenv.nix": '{ lib, ... }: { env.NESTED = lib.toUpper "yes"; }',
         },
     )

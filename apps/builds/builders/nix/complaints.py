@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ _KNOWN = (
         "Commit what you need, or use a package of the set.",
     ),
     _Known(
-        re.compile(r"access to (?:absolute )?path '(?P<name>[^']*)' is forbidden"),
+        re.compile(r"access to (?:absolute |canonical )?path '(?P<name>[^']*)' is forbidden"),
         "wants to read {name}",
         "Only the files of the repository can be read.",
         "Copy the file into the repository.",
@@ -65,6 +65,12 @@ _KNOWN = (
         "Commit what you need, or use a package of the set.",
     ),
     _Known(
+        re.compile(r"experimental Nix feature '(?P<name>[^']*)' is disabled"),
+        "uses {name}, an experimental feature of Nix",
+        "It is not switched on, here or in Nix itself.",
+        "Do without it.",
+    ),
+    _Known(
         re.compile(r"(?i)out of memory|bad_alloc|too many heap sections"),
         "takes too much memory",
         "Its evaluation was ended.",
@@ -73,11 +79,11 @@ _KNOWN = (
 )
 
 
-def failure(lines: Sequence[str], ended: Ended, names: Names) -> BuildFailed:
+def failure(lines: Collection[str], ended: Ended, names: Names) -> BuildFailed:
     """The error of an evaluation that failed.
 
     Args:
-        lines: all that Nix printed.
+        lines: the last that Nix printed.
         names: tells the names of the packages there are; asked where one is missing.
     """
     refused = next((found for line in lines if (found := _REFUSAL.search(line))), None)
@@ -104,7 +110,7 @@ def failure(lines: Sequence[str], ended: Ended, names: Names) -> BuildFailed:
     )
 
 
-def unexpected(lines: Sequence[str]) -> BuildFailed:
+def unexpected(lines: Collection[str]) -> BuildFailed:
     """The error that an evaluation gave no derivation, though Nix did not complain."""
     return BuildFailed(
         "The evaluation gave nothing to build",
@@ -145,14 +151,15 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return f" Nearest to it: {', '.join(both)}." if both else ""
 
 
-def _place(lines: Sequence[str]) -> str:
+def _place(lines: Collection[str]) -> str:
     """The place in the repository that Nix names, as "devenv.nix:3: "; "" if there is none."""
     found = [match for line in lines for match in _PLACE.finditer(line) if match[1]]
     return f"{found[-1][1]}:{found[-1][2]}: " if found else ""
 
 
-def _error(lines: Sequence[str]) -> str:
+def _error(printed: Collection[str]) -> str:
     """The last error's first line, with its paths as the author knows them."""
+    lines = list(printed)
     starts = [n for n, line in enumerate(lines) if line.strip().startswith("error:")]
     if not starts:
         return ""

@@ -15,7 +15,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +42,7 @@ _SCRATCH = f"{OUR_FOLDER}/scratch"
 _OUT = f"{OUR_FOLDER}/out"
 _STORE = "/nix/store"
 _MAX_PATHS = 20_000  # of one evaluation; a whole NixOS has a few thousand
-_BATCH = 500  # paths a command: an argument list has its limits
+_KEPT_LINES = 500  # an error and its trace are shorter
 _MAX_NARINFO = 1024 * 1024
 _CONFIG = {
     "allow-import-from-derivation": "false",
@@ -179,9 +180,6 @@ class _Evaluation:
             *("--arg", "request", f"{_REQUEST}/request.json"),
             *("--add-root", f"{_SCRATCH}/result"),
         )
-        for line in said:
-            if line.startswith(("trace: ", "warning: ")):
-                self.log.program(line)
         try:
             found = os.readlink(self.folder / "scratch" / "result")  # noqa: PTH115 - as it is
         except OSError:
@@ -191,23 +189,38 @@ class _Evaluation:
         return found
 
     def _nix(self, program: str, *arguments: str) -> list[str]:
-        """What the program printed.
+        """The last lines that the program printed; what the repository traces is logged.
 
         Raises:
             BuildFailed: it failed, with what Nix says against the repository.
         """
-        lines: list[str] = []
+        last: deque[str] = deque(maxlen=_KEPT_LINES)
+
+        def emit(line: str) -> None:
+            last.append(line)
+            if line.startswith("trace: "):
+                self.log.program(line)
+
         argv = [str(self.programs / program), *arguments]
-        ended = steps.run(self._box(), argv, lines.append, self.guard)
+        ended = steps.run(self._box(), argv, emit, self.guard)
         if ended.status != 0:
-            raise complaints.failure(lines, ended, self._names)
-        return lines
+            raise complaints.failure(last, ended, self._names)
+        return list(last)
 
     def _names(self) -> list[str]:
         """The packages there are."""
         lines: list[str] = []
         argv = [str(self.programs / "nix"), "eval", "--raw", "--file", f"{_NIX}/native/names.nix"]
-        argv += ["-I", _NIX, "-I", _REQUEST, "--arg", "request", f"{_REQUEST}/request.json"]
+        argv += [
+            "-I",
+            _NIX,
+            "-I",
+            _REQUEST,
+            "--arg",
+            "request",
+            f"{_REQUEST}/request.json",
+            "names",
+        ]
         ended = steps.run(self._box(), argv, lines.append, self.guard)
         return lines if ended.status == 0 else []
 
@@ -263,36 +276,21 @@ def _programs() -> Path:
 _FIELD = re.compile(r"^(?P<key>[A-Za-z]+): ?(?P<value>.*)$")
 
 
-def take(store: Store, result: Evaluated) -> list[str]:
+def take(store: Store, result: Evaluated) -> None:
     """Take the derivation and its inputs into the real store.
 
     Only paths named after their contents are taken, whose names Nix computes
     again from what it reads; and only ones that the cache brings itself, so
     that nobody names another app's path as an input.
 
-    Returns:
-        the paths that were not there before.
-
     Raises:
         BuildFailed: the result is not what an evaluation makes.
+        NixFailed: a path is not named after what it holds.
     """
-    paths = list(_offered(result.cache))
-    if result.derivation not in paths:
+    if result.derivation not in set(_offered(result.cache)):
         raise _forged("the derivation is missing")
-    new = _invalid(store, paths)
-    if new:
-        source = f"file://{result.cache}"
-        store.run("nix", "copy", "--derivation", "--from", source, "--", result.derivation)
-    return new
-
-
-def _invalid(store: Store, paths: Sequence[str]) -> list[str]:
-    """Those of `paths` that the store has not."""
-    found: list[str] = []
-    for start in range(0, len(paths), _BATCH):
-        batch = paths[start : start + _BATCH]
-        found += store.run("nix-store", "--check-validity", "--print-invalid", *batch).split()
-    return found
+    source = f"file://{result.cache}"
+    store.run("nix", "copy", "--derivation", "--from", source, "--", result.derivation)
 
 
 def _offered(cache: Path) -> Iterator[str]:

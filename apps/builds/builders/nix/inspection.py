@@ -39,36 +39,37 @@ def inspect(store: Store, derivation: str, trusted: Collection[str]) -> None:
     for path in unbuilt(store, [derivation]):
         if path in trusted:
             continue
+        name = path.rpartition("/")[2][33:].removesuffix(".drv")
         try:
-            _check(parse(store.physical(path).read_bytes()))
+            _check(name, parse(store.physical(path).read_bytes()))
         except NotADerivation as error:
-            raise _refused(path, f"is not in the form that Nix writes ({error})") from None
+            raise _refused(name, f"is not in the form that Nix writes ({error})") from None
 
 
-def _check(one: Derivation) -> None:
-    for name, meaning in _EXCEPTIONS.items():
-        if one.flag(name):
-            raise _refused(one.name, f"asks for {meaning} (`{name}`)")
+def _check(name: str, one: Derivation) -> None:
+    for exception, meaning in _EXCEPTIONS.items():
+        if one.flag(exception):
+            raise _refused(name, f"asks for {meaning} (`{exception}`)")
     if any(output.fixed for output in one.outputs):
-        raise _download(one)
+        raise _download(name, one)
     if not all(output.path for output in one.outputs):
-        raise _refused(one.name, "has an output whose path is known only when it is built")
+        raise _refused(name, "has an output whose path is known only when it is built")
     if one.system not in (system(), "builtin"):
-        raise _refused(one.name, f"is for {one.system or 'no system'}, and this is {system()}")
+        raise _refused(name, f"is for {one.system or 'no system'}, and this is {system()}")
     if not (one.builder.startswith(f"{STORE}/") or one.builder in _BUILTIN):
         raise _refused(
-            one.name,
+            name,
             f"is built by {one.builder[:100]}, which is not in the sandbox",
             "Use a program of a package, such as ${pkgs.bash}/bin/bash.",
         )
     if wanted := set(one.words("requiredSystemFeatures")) - _FEATURES:
-        raise _refused(one.name, f"requires {', '.join(sorted(wanted))[:100]} of the machine")
+        raise _refused(name, f"requires {', '.join(sorted(wanted))[:100]} of the machine")
 
 
-def _download(one: Derivation) -> BuildFailed:
+def _download(name: str, one: Derivation) -> BuildFailed:
     url = one.environment.get("url") or one.environment.get("urls", "").split(" ")[0]
     return _refused(
-        one.name,
+        name,
         f"is a download{f' from {url[:200]}' if url else ''}, which is known by its hash alone "
         "and would have the network",
         "Commit the file, or use a package of the set.",
@@ -78,6 +79,6 @@ def _download(one: Derivation) -> BuildFailed:
 def _refused(name: str, why: str, fix: str = _FIX) -> BuildFailed:
     return BuildFailed(
         "The repository's Nix wants more than a build may",
-        f"The derivation {name[:100] or 'without a name'} {why}.",
+        f"The derivation {name} {why}.",
         fix,
     )

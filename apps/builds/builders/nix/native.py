@@ -28,7 +28,6 @@ from buildpacks.nix import FILES, Language, read_devenv_yaml, with_languages
 from buildpacks.plan import Plan
 from buildpacks.planner import NO_WEB
 from buildpacks.procfile import check_command, check_type
-from paas.nix.errors import NixError
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -75,7 +74,7 @@ def describe(
     A root called `root_name(job)` keeps the result until the caller removes it.
 
     Raises:
-        BuildFailed: the repository is at fault; nothing of it is left in the store.
+        BuildFailed: the repository is at fault; no root holds what the store has of it.
         BuildCancelled: the guard said so.
     """
     store, provider = packages.store, plan.providers[0]
@@ -115,27 +114,13 @@ def _derivation(
         revision=job.commit,
         imports=imports,
     )
-    store = packages.store
     try:
         found = evaluation.evaluate(packages.instance, job, request, log, guard)
-        new = evaluation.take(store, found)
+        evaluation.take(packages.store, found)
     finally:
         remove_tree(evaluation.folder(job))
-    try:
-        inspect(store, found.derivation, packages.sources)
-    except BuildFailed:
-        _forget(store, new)
-        raise
+    inspect(packages.store, found.derivation, packages.sources)
     return found.derivation
-
-
-def _forget(store: Store, paths: list[str]) -> None:
-    """Delete what was taken in vain; what another build has begun to use stays."""
-    for path in reversed(paths):
-        try:
-            store.run("nix-store", "--delete", path)
-        except NixError:
-            continue
 
 
 def _built(
