@@ -23,6 +23,7 @@ from buildpacks.tree import SourceTree
 DEVENV, FLAKE, DEFAULT = "devenv.nix", "flake.nix", "default.nix"
 DEVENV_YAML = "devenv.yaml"
 MAX_YAML = 64 * 1024
+_MAX_DEPTH = 20
 # provider → (its file, what it is called)
 FILES = {
     "flake": (FLAKE, "Nix flake"),
@@ -125,26 +126,34 @@ def read_devenv_yaml(tree: SourceTree) -> DevenvYaml:
     return DevenvYaml(imports, tuple(sorted(key for key in data if key in _IGNORED)))
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML without aliases: with them, a few lines stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not read here")
-        return super().compose_node(parent, index)
+# libyaml where there is one: the other takes seconds for what is nested deeply
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
     try:
+        _check_shape(text)
         data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split()) or "It is nested too deeply"
-        raise _wrong("not valid YAML", shown(why, 200) + ".", "Correct it and commit it.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        why = shown(" ".join(str(error).split()), 200)
+        raise _wrong("not valid YAML", f"{why}.", "Correct it and commit it.") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise _wrong("must hold a mapping", "It holds something else.", "Write it as `key: value`.")
     return data
+
+
+def _check_shape(text: str) -> None:
+    """Aliases let a few lines stand for gigabytes, and nesting may exhaust the stack."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not read here")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
 
 
 def _check_inputs(inputs: object) -> None:

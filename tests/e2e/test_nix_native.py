@@ -85,7 +85,10 @@ def test_a_default_nix_answers(nixed: World) -> None:
 
 _SECRET = "builtins.readFile {path}"
 _HOSTILE = {
-    "reads_the_panel": ("default.nix", "{ pkgs }: builtins.readFile (/. + \"@HOME@/keys/config_keys\")"),
+    "reads_the_panel": (
+        "default.nix",
+        '{ pkgs }: builtins.readFile (/. + "@HOME@/keys/config_keys")',
+    ),
     "imports_from_a_derivation": (
         "flake.nix",
         "{ nixConfig.allow-import-from-derivation = true;"
