@@ -25,6 +25,7 @@ from apps.formation.cron.api import router as cron
 from apps.formation.domains_api import router as domains
 from apps.formation.internal import router as internal
 from apps.logs.api import router as logs
+from apps.nodes.api import router as nodes
 from apps.releases.api import router as releases
 from paas.bodies import JsonObjects
 from paas.errors import handle_errors
@@ -90,6 +91,7 @@ for router in (
     domains,
     cron,
     logs,
+    nodes,
 ):
     api.add_router("", router)
 for router in (

@@ -41,6 +41,11 @@ def error_response(
     return JsonResponse({"id": kind, "message": message}, status=status, headers=headers)
 
 
+def refused_response(error: Refused) -> HttpResponse:
+    headers = {"WWW-Authenticate": 'Basic realm="paas"'} if error.status == 401 else None
+    return error_response(error.status, error.id, error.message, headers)
+
+
 def method_not_allowed(response: HttpResponseBase) -> HttpResponse:
     """Django's and ninja's 405 in our shape."""
     allowed = ", ".join(sorted(response.headers.get("Allow", "").split(", ")))
@@ -61,8 +66,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, error: Refused) -> HttpResponse:
-    headers = {"WWW-Authenticate": 'Basic realm="paas"'} if error.status == 401 else None
-    return error_response(error.status, error.id, error.message, headers)
+    return refused_response(error)
 
 
 def _runtime(request: HttpRequest, error: RuntimeFailure) -> HttpResponse:

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.builds",
     "apps.releases",
     "apps.formation",
+    "apps.nodes",
     "apps.dashboard",
 ]
 MIDDLEWARE = [

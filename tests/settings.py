@@ -9,6 +9,9 @@ if "PAAS_HOME" not in os.environ:
     os.environ["PAAS_HOME"] = tempfile.mkdtemp(prefix="paas-test-")
     atexit.register(shutil.rmtree, os.environ["PAAS_HOME"], ignore_errors=True)
 
+# No test touches the machine's store.
+os.environ.setdefault("PAAS_NIX_STORE", f"{os.environ['PAAS_HOME']}/nix-store")
+
 from paas import instance, keys
 
 keys.ensure_keys(instance.current())

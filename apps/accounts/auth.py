@@ -57,7 +57,7 @@ def actor_of(request: HttpRequest) -> Actor:
         Unauthorized: no token, or one that is unknown, expired or revoked.
         TooMany: too many wrong ones from this address.
     """
-    token = _token_in(request.headers.get("Authorization", ""))
+    token = token_in(request.headers.get("Authorization", ""))
     if not token:
         raise Unauthorized("There were no credentials in your Authorization header.")
     actor = actor_for_token(token)
@@ -89,7 +89,8 @@ def _note_use(authorization: Authorization) -> None:
         Authorization.objects.filter(pk=authorization.pk).update(last_used_at=now)
 
 
-def _token_in(header: str) -> str:
+def token_in(header: str) -> str:
+    """The token in an `Authorization` header, "" if there is none."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

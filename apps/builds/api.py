@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +16,11 @@ from apps.accounts.policy import Actor, Right
 from apps.accounts.ranges import Range, RangeHeader, page
 from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of
 from apps.builds.cancel import cancel_build
+from apps.builds.comparison import compare_builds
 from apps.builds.models import ACTIVE, Build, BuildState
 from apps.builds.queries import get_build
 from apps.builds.tickets import ticket_for
+from apps.builds.verification import verify_build
 from apps.catalog.queries import get_app
 
 router = Router(tags=["builds"])
@@ -61,6 +64,37 @@ class BuildDetails(BuildOut):
     artifact: dict[str, Any] | None
 
 
+class PackageChangeOut(Shape):
+    """A package whose store paths differ. Versions are empty where it has none or is not there.
+
+    Sizes in bytes.
+    """
+
+    name: str
+    before: list[str]
+    after: list[str]
+    size_before: int
+    size_after: int
+
+
+class DifferenceOut(Shape):
+    """`new` is what a node that has the first needs for the second; sizes in bytes."""
+
+    changes: list[PackageChangeOut]
+    size_before: int
+    size_after: int
+    new: int
+
+
+class RebuiltOut(Shape):
+    """A store path that was built again in `seconds`, and whether nothing differed."""
+
+    name: str
+    path: str
+    same: bool
+    seconds: float
+
+
 @router.get("/apps/{app}/builds", response={200: list[BuildOut], 206: list[BuildOut], **ERRORS})
 def list_builds(
     request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
@@ -81,7 +115,7 @@ def list_builds(
 
 @router.get("/apps/{app}/builds/{build}", response={200: BuildDetails, **ERRORS})
 def show_build(request: HttpRequest, app: str, build: str) -> BuildDetails:
-    """One build by id, by the beginning of its id, or "latest"."""
+    """One build by id, by the beginning of its id, by a release ("v7"), or "latest"."""
     actor = actor_of(request)
     return details(get_build(get_app(actor, app), build), actor)
 
@@ -96,6 +130,30 @@ def cancel(request: HttpRequest, app: str, build: str) -> BuildDetails:
     actor = actor_of(request)
     found = get_build(get_app(actor, app, Right.DEPLOY), build)
     return details(cancel_build(actor, found), actor)
+
+
+@router.get(
+    "/apps/{app}/builds/{build}/difference/{other}", response={200: DifferenceOut, **ERRORS}
+)
+def compare_two_builds(request: HttpRequest, app: str, build: str, other: str) -> DifferenceOut:
+    """What the closure of the build `other` has that this one's has not, and the other way round.
+
+    Both are named as in `show_build`.
+    """
+    found = get_app(actor_of(request), app)
+    made = compare_builds(get_build(found, build), get_build(found, other))
+    return DifferenceOut.model_validate(asdict(made))
+
+
+@router.post(
+    "/apps/{app}/builds/{build}/actions/verify",
+    operation_id="verify_build",
+    response={200: list[RebuiltOut], **ERRORS},
+)
+def verify(request: HttpRequest, app: str, build: str) -> list[RebuiltOut]:
+    """Build by Nix what is the app's own of a build again and compare; takes as long as that."""
+    found = get_build(get_app(actor_of(request), app, Right.DEPLOY), build)
+    return [RebuiltOut.model_validate(asdict(one)) for one in verify_build(found)]
 
 
 def details(build: Build, actor: Actor) -> BuildDetails:
@@ -138,7 +196,13 @@ def _heroku_status(state: str) -> str:
 
 
 def _public(artifact: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Digest and kind; where it lies on the machine is nobody's business."""
+    """Digest and kind; where it lies on the machine is nobody's business.
+
+    A store path is no place on a machine but a name: it is the same everywhere.
+    """
     if artifact is None:
         return None
-    return {key: artifact.get(key) for key in ("kind", "digest")}
+    shown = ["kind", "digest"]
+    if artifact["kind"] == "nix":
+        shown += ["path", "image", "steps"]
+    return {key: artifact.get(key) for key in shown}

@@ -54,6 +54,7 @@ RESERVED_APP_NAMES = frozenset(
         "internal",
         "localhost",
         "login",
+        "nodes",
         "oauth",
         "openapi",
         "paas",

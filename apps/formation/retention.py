@@ -7,12 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.builds.builders.sweep import sweep_dependencies
 from apps.builds.models import ACTIVE, Build
 from apps.catalog.models import App
 from apps.releases.models import UNFINISHED, Release, ReleaseState
+from paas.nix.roots import Roots
+from paas.nix.sweep import sweep_store
 from paas.sandbox import remove_tree
 
 KEPT_RELEASES = 10
@@ -26,6 +29,8 @@ def enforce_all() -> None:
         enforce(app)
     _remove_orphans()
     sweep_dependencies(settings.INSTANCE)
+    _let_go_of_roots()
+    sweep_store(settings.INSTANCE)
 
 
 def enforce(app: App) -> None:
@@ -36,6 +41,7 @@ def enforce(app: App) -> None:
         # First the row, then the folder: a release must never seem kept when it is not.
         Build.objects.filter(pk=build.pk).update(artifact=None)
         remove_tree(Path(settings.INSTANCE.artifacts) / str(build.id))
+        Roots.of(settings.INSTANCE).remove(str(build.id))
 
 
 def _needed_builds(app: App) -> set[uuid.UUID]:
@@ -55,3 +61,13 @@ def _remove_orphans() -> None:
         for path in Path(folder).glob("*"):
             if path.name not in owners and path.stat().st_mtime < limit:
                 remove_tree(path)
+
+
+def _let_go_of_roots() -> None:
+    """Roots in the Nix store of builds that are gone with their app, or have let go of it."""
+    roots, now = Roots.of(settings.INSTANCE), timezone.now().timestamp()
+    holders = Build.objects.filter(Q(artifact__isnull=False) | Q(state__in=ACTIVE))
+    held = {str(pk) for pk in holders.values_list("id", flat=True)}
+    for name in roots.all().keys() - held:
+        if roots.age(name, now) > ORPHAN_AGE.total_seconds():
+            roots.remove(name)

@@ -21,27 +21,38 @@ closed() { # $1: a folder of a layer; links of workspaces lead out of it, relati
 n=0
 while [ $n -lt "$result_count" ]; do
   text result $n; result=$text
+  text layer $n; layer=$text
   text final $n; final=$text/app/$result
   case $result in
     /deps/*) ;;
     *)
-      if [ -d "$final" ] && closed "$final"; then
-        if [ "$command_count" -eq 0 ] || unchanged "$result"; then
+      if [ "$command_count" -eq 0 ] || unchanged "$result"; then
+        if [ ! -d "$final" ]; then # nothing of it is needed to run
+          rm -rf "app/$result"
+        elif closed "$final"; then
           rm -rf "app/$result"
           mkdir -p "$(dirname "app/$result")"
           ln -s "$final" "app/$result"
+        elif [ "$command_count" -eq 0 ] || [ "$final" != "$layer/app/$result" ]; then
+          rm -rf "app/$result"
+          mkdir -p "app/$result"
+          cp -a "$final/." "app/$result/"
+          chmod -R u+w "app/$result"
         fi
       fi
       ;;
   esac
   n=$((n + 1))
 done
+for folder in .npm .cache; do # of tools that take /app for somebody's home
+  [ -e "$tree/$folder" ] || rm -rf "app/$folder"
+done
 find app -name __pycache__ -prune -exec rm -rf {} +
 if [ -n "$interpreter" ]; then
   # where that saves more at each start than it takes now
   sources=$(find app -name '*.py' | wc -l)
   if [ "$sources" -ge 30 ] && [ "$sources" -le 3000 ]; then
-    "$interpreter" -I -S -m compileall -q --invalidation-mode checked-hash app || true
+    PYTHONHASHSEED=0 "$interpreter" -S -m compileall -q --invalidation-mode checked-hash app || true
   fi
 fi
 mv app "$out"

@@ -18,8 +18,12 @@ let
   base = import ./base.nix { inherit pkgs; };
   sealed = import ./sealed.nix { inherit pkgs base; };
 
-  tools = map (name: pkgs.${name}) wanted.toolchain ++ map (name: pkgs.named.${name}) wanted.packages;
-  libraries = map (name: pkgs.named.${name}) wanted.libraries ++ pkgs.libraries;
+  tools = map (name: pkgs.${name}) wanted.toolchain ++ map pkgs.find wanted.packages;
+  compilers = map (name: pkgs.${name}) wanted.compilers;
+  libraries =
+    map pkgs.find wanted.libraries ++ (if wanted.foreign then pkgs.libraries else [ ]);
+  search = packages: concatStringsSep ":" (map (one: "${one}/bin") packages ++ [ "/bin" ]);
+  first = wanted.paths ++ (if python == null then [ ] else [ "/deps/python/bin" ]);
 
   python =
     if wanted.python == null then
@@ -46,18 +50,19 @@ let
 
   # Variables of every process, in the build as in the running app.
   environment = {
-    PATH = concatStringsSep ":" (
-      wanted.paths
-      ++ (if python == null then [ ] else [ "/deps/python/bin" ])
-      ++ map (one: "${one}/bin") tools
-      ++ [ "/bin" ]
-    );
-    LD_LIBRARY_PATH = concatStringsSep ":" (map (one: "${one}/lib") libraries);
+    PATH = concatStringsSep ":" (first ++ [ (search tools) ]);
     SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";
     TZDIR = "/usr/share/zoneinfo";
   }
+  // (
+    if libraries == [ ] then
+      { }
+    else
+      { LD_LIBRARY_PATH = concatStringsSep ":" (map (one: "${one}/lib") libraries); }
+  )
   // wanted.variables;
   variables = environment // {
+    PATH = concatStringsSep ":" (first ++ [ (search (compilers ++ tools)) ]);
     HOME = "/app";
     SECRET_KEY = "only-for-this-build"; # builds see no config vars, and must be repeatable
   };
@@ -105,7 +110,7 @@ let
   layers = map toLayer wanted.layers;
 
   # a cache that begins with Go's standard library
-  go = filter (name: builtins.match "go(_.*)?" name != null) wanted.toolchain;
+  go = filter (name: builtins.match "go(_.*)?" name != null) wanted.compilers;
   goCache = import ./go.nix {
     inherit pkgs;
     go = pkgs.${builtins.head go};

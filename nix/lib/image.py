@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import platform
 import sys
 import tarfile
@@ -27,6 +26,7 @@ _CLOSURE = "containerd.io/snapshot/nix-closure"
 _LAYER = "containerd.io/snapshot/nix-layer"
 _PATH = "containerd.io/snapshot/nix-store-path."
 _OCI = "application/vnd.oci.image"
+_MOUNTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 _APP = 1000  # the user that the app runs as
 
 
@@ -34,8 +34,12 @@ def main() -> None:
     out, config, listed, root, info = sys.argv[1:]
     wanted = json.loads(Path(config).read_text())
     paths = sorted(set(Path(listed).read_text().split()))
-    write(Path(out), wanted["image"], annotations(paths, info, wanted["annotations"]),
-          layer(paths, Path(root)))
+    write(
+        Path(out),
+        wanted["image"],
+        annotations(paths, info, wanted["annotations"]),
+        layer(paths, Path(root)),
+    )
 
 
 def annotations(paths: list[str], info: str, wanted: str) -> dict[str, str]:
@@ -51,27 +55,38 @@ def layer(paths: list[str], root: Path) -> bytes:
     """The one layer: a mount point for each path, and what stands at `/`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for folder in ("nix", "nix/store"):
+        for folder in ("nix", "nix/store", "run", "var"):
             tar.addfile(entry(folder, tarfile.DIRTYPE, 0o755))
         for path in paths:
-            kind = tarfile.DIRTYPE if os.path.isdir(path) else tarfile.REGTYPE
+            kind = tarfile.DIRTYPE if Path(path).is_dir() else tarfile.REGTYPE
             tar.addfile(entry(path.lstrip("/"), kind, 0o755 if kind == tarfile.DIRTYPE else 0o555))
         tar.addfile(entry("tmp", tarfile.DIRTYPE, 0o1777))
         app = entry("app", tarfile.DIRTYPE, 0o755)
         app.uid = app.gid = _APP
         tar.addfile(app)
-        place(tar, root, "")
+        for child in sorted(root.iterdir()):
+            place(tar, child, child.name)
     return buffer.getvalue()
 
 
-def place(tar: tarfile.TarFile, folder: Path, name: str) -> None:
-    for child in sorted(folder.iterdir()):
-        here = f"{name}{child.name}"
-        if child.is_symlink():
-            tar.addfile(entry(here, tarfile.SYMTYPE, 0o777, os.readlink(child)))
-        elif child.is_dir():
-            tar.addfile(entry(here, tarfile.DIRTYPE, 0o755))
-            place(tar, child, f"{here}/")
+def place(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    """What stands at `name`: a link as it is; a folder, and /etc in any case, as one of links.
+
+    Container runtimes put files of their own into /etc, so it must be the image's.
+    """
+    if name in _MOUNTED:
+        tar.addfile(entry(name, tarfile.REGTYPE, 0o644))
+    elif path.is_symlink() and name != "etc":
+        tar.addfile(entry(name, tarfile.SYMTYPE, 0o777, str(path.readlink())))
+    elif path.is_dir():
+        tar.addfile(entry(name, tarfile.DIRTYPE, 0o755))
+        inside = {child.name: child for child in path.iterdir()}
+        if name == "etc":
+            inside |= {file.removeprefix("etc/"): path for file in _MOUNTED}
+        for child in sorted(inside):
+            place(tar, inside[child], f"{name}/{child}")
+    else:
+        tar.addfile(entry(name, tarfile.SYMTYPE, 0o777, str(path.resolve())))
 
 
 def entry(name: str, kind: bytes, mode: int, target: str = "") -> tarfile.TarInfo:
@@ -92,31 +107,46 @@ def write(out: Path, image: dict[str, Any], notes: dict[str, str], content: byte
         return {"mediaType": f"{_OCI}.{kind}", "digest": digest(data), "size": len(data), **more}
 
     tar_layer = blob("layer.v1.tar+gzip", packed.getvalue(), annotations=notes)
-    config = blob("config.v1+json", encode({
-        "architecture": _ARCHITECTURES[platform.machine()],
-        "os": "linux",
-        "config": image,
-        "rootfs": {"type": "layers", "diff_ids": [digest(content)]},
-    }))
-    manifest = encode({
-        "schemaVersion": 2,
-        "mediaType": f"{_OCI}.manifest.v1+json",
-        "config": config,
-        "layers": [tar_layer],
-    })
+    config = blob(
+        "config.v1+json",
+        encode(
+            {
+                "architecture": _ARCHITECTURES[platform.machine()],
+                "os": "linux",
+                "config": image,
+                "rootfs": {"type": "layers", "diff_ids": [digest(content)]},
+            }
+        ),
+    )
+    manifest = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{_OCI}.manifest.v1+json",
+            "config": config,
+            "layers": [tar_layer],
+        }
+    )
     name = f"nix:0{out}:latest"
     named = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": "latest"}
     listed = blob("manifest.v1+json", manifest, annotations=named)
     files = {
         "oci-layout": encode({"imageLayoutVersion": "1.0.0"}),
-        "index.json": encode({
-            "schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": [listed],
-        }),
-        "manifest.json": encode([{
-            "Config": place_of(config["digest"]),
-            "RepoTags": [name],
-            "Layers": [place_of(tar_layer["digest"])],
-        }]),
+        "index.json": encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": f"{_OCI}.index.v1+json",
+                "manifests": [listed],
+            }
+        ),
+        "manifest.json": encode(
+            [
+                {
+                    "Config": place_of(config["digest"]),
+                    "RepoTags": [name],
+                    "Layers": [place_of(tar_layer["digest"])],
+                }
+            ]
+        ),
         **{place_of(name): data for name, data in sorted(blobs.items())},
     }
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:

@@ -27,7 +27,12 @@ pkgs.run {
       uv pip install --quiet --python $out/bin/python --no-index --no-deps --find-links wheels \
         -r wanted.txt
     fi
-    $out/bin/python -m compileall -q --invalidation-mode unchecked-hash $out/lib || true
-    find $out -name 'direct_url.json' -o -name 'uv_cache.json' | while read -r file; do rm "$file"; done
+    # sets are written in the order of their hashes
+    PYTHONHASHSEED=0 $out/bin/python -m compileall -q --invalidation-mode unchecked-hash $out/lib || true
+    # when and from where it was installed
+    find $out/lib -name direct_url.json -o -name uv_cache.json | while read -r file; do rm "$file"; done
+    find $out/lib -path '*.dist-info/RECORD' | while read -r record; do
+      sed -i '/\.dist-info\/\(direct_url\|uv_cache\)\.json,/d' "$record"
+    done
   '';
 }

@@ -2,8 +2,10 @@
 { request }:
 let
   wish = builtins.fromJSON (builtins.readFile request);
-  set = import (../packages + "/${wish.set}") { inherit (wish) system; };
-  lib = set.lib or (import ../devenv/lib.nix);
+  set = import (../packages + "/${wish.set}") (
+    { inherit (wish) system; } // (if wish ? nixpkgs then { nixpkgs = /. + wish.nixpkgs; } else { })
+  );
+  lib = set.named.lib or (import ../devenv/lib.nix);
   refuse = import ./refuse.nix;
 in
 {

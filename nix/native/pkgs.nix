@@ -173,4 +173,4 @@ let
       package;
   };
 in
-if set ? stdenv then set.named else pkgs
+if set.named ? stdenv then set.named else pkgs

@@ -76,8 +76,12 @@ class Panel:
         *path: str,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
     ) -> Answer:
         """One call; every part of `path` is quoted.
+
+        Args:
+            timeout: seconds until an answer must begin.
 
         Raises:
             ApiError: the panel refused.
@@ -93,7 +97,7 @@ class Panel:
             sent["Content-Type"] = "application/json"
         where = self.target.parts
         url = where._replace(path=where.path + _join(path))
-        with _exchange(url, method, sent, data, TIMEOUT) as response:
+        with _exchange(url, method, sent, data, timeout) as response:
             return _decode(response, _origin(url))
 
     def text(self, *path: str) -> str:

@@ -132,6 +132,14 @@ def show_time(text: str | None) -> str:
     return f"{moment:%Y/%m/%d %H:%M:%S %z} (~ {_age(seconds)} ago)"
 
 
+def show_size(size: int) -> str:
+    """Bytes for a person: `13.2 MB`."""
+    for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
+        if size >= 1000**power:
+            return f"{size / 1000**power:.1f} {unit}"
+    return f"{size} B"
+
+
 def _age(seconds: int) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:

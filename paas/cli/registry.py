@@ -24,7 +24,14 @@ _MODULES = {
     ),
     "config": ("config", "config:get", "config:set", "config:unset"),
     "releases": ("releases", "releases:info", "releases:output", "rollback"),
-    "builds": ("builds", "builds:info", "builds:output", "builds:cancel"),
+    "builds": (
+        "builds",
+        "builds:info",
+        "builds:output",
+        "builds:cancel",
+        "builds:diff",
+        "builds:verify",
+    ),
     "logs": ("logs",),
     "cron": ("cron", "cron:runs", "cron:run", "cron:suspend", "cron:resume"),
     "domains": (
@@ -63,6 +70,13 @@ _MODULES = {
         "authorizations:revoke",
     ),
     "keys": ("keys", "keys:add", "keys:remove", "keys:clear"),
+    "nodes": (
+        "nodes:tokens",
+        "nodes:tokens:create",
+        "nodes:tokens:revoke",
+        "cache:info",
+        "cache:gc",
+    ),
     "machine": ("doctor", "backup", "restore"),
     "help": ("help",),
 }

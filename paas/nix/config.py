@@ -60,11 +60,6 @@ class Config:
         return self.home / "conf"
 
     @property
-    def roots(self) -> Path:
-        """Links to what must stay in the store; see `paas.nix.roots`."""
-        return self.home / "roots"
-
-    @property
     def remote(self) -> str:
         """The store as Nix names it (`NIX_REMOTE`, `--store`)."""
         if self.directory is not None:
@@ -110,7 +105,7 @@ class Config:
     def write(self) -> None:
         """Make the folders and the nix.conf; harmless when they are there."""
         make_private(self.home)
-        for folder in (self.conf, self.roots, self.cache):
+        for folder in (self.conf, self.home / "roots", self.cache):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path, text = self.conf / "nix.conf", self.text()
         with suppress(OSError):

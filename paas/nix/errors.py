@@ -33,6 +33,10 @@ class NotSigned(NixFailed):
     """A cache offers a path without a signature by a key that this store trusts."""
 
 
+class StoreBusy(NixError):
+    """Builds are going on, so nothing can be collected now."""
+
+
 class DiskFull(NixError):
     """There is no room, and nothing left to collect."""
 

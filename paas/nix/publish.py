@@ -14,7 +14,8 @@ from paas.nix.store import Store
 def publish(instance: Instance, store: Store, build_id: str, paths: Sequence[str]) -> Usage | None:
     """Keep what a build has made, and bring it to the cache, signed by `paas-ci`.
 
-    Both hold until retention lets the build go. Safe to repeat.
+    Both hold until retention lets the build go. Safe to repeat. If the disk is
+    full, the store is collected as well, unless it is in use.
 
     Args:
         paths: the release root, and the image if there is one.

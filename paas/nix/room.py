@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from paas.nix.cache import Cache
 from paas.nix.cache_folder import Usage
-from paas.nix.errors import DiskFull, NixFailed
+from paas.nix.errors import DiskFull, NixFailed, StoreBusy
 from paas.nix.store import Store
 
 LOW = 1024**3
@@ -32,27 +33,33 @@ class Collected:
 
 
 def collect(store: Store, cache: Cache, *, keep_outputs: bool = True) -> Collected:
-    """Delete what no root of this instance needs, in its store and in its cache.
+    """Delete what no root of this instance needs, in its cache and in its store.
 
     Args:
         keep_outputs: keep what the kept builds were made with; without, they are slow once.
+
+    Raises:
+        StoreBusy: builds are going on; the cache is done.
     """
-    freed = cache.collect(chain.from_iterable(store.roots().values()))
+    freed = cache.collect(chain.from_iterable(store.roots.all().values()))
     return Collected(store.collect(keep_outputs=keep_outputs), freed)
 
 
 def ensure_room(store: Store, cache: Cache, low: int = LOW) -> None:
-    """Before a build: collect if little is left, first what costs nothing to have lost.
+    """Collect if little is left, first what costs nothing to have lost.
+
+    For the time before a build, as the store must not be in use.
 
     Raises:
         DiskFull: that was not enough.
     """
     for keep_outputs in (True, False):
-        if _free(store) >= low:
+        if free(store) >= low:
             return
         logger.warning("the disk is nearly full: collecting")
-        collect(store, cache, keep_outputs=keep_outputs)
-    if _free(store) < low:
+        with suppress(StoreBusy):
+            collect(store, cache, keep_outputs=keep_outputs)
+    if free(store) < low:
         raise _full(store)
 
 
@@ -67,7 +74,8 @@ def with_room(store: Store, cache: Cache, work: Callable[[], _Result]) -> _Resul
     except NixFailed as error:
         if not is_full(error):
             raise
-    collect(store, cache, keep_outputs=False)
+    with suppress(StoreBusy):
+        collect(store, cache, keep_outputs=False)
     try:
         return work()
     except NixFailed as error:
@@ -79,7 +87,7 @@ def is_full(error: NixFailed) -> bool:
     return _FULL in error.output
 
 
-def _free(store: Store) -> int:
+def free(store: Store) -> int:
     """Bytes left for the store or for `PAAS_HOME`, whichever has less."""
     folders = (store.physical("/nix/store"), store.config.home)
     return min(shutil.disk_usage(_existing(folder)).free for folder in folders)
@@ -91,7 +99,7 @@ def _existing(folder: Path) -> Path:
 
 def _full(store: Store) -> DiskFull:
     return DiskFull(
-        f"The disk is full: {_free(store) // 1024**2} MB are left, and no more can be collected. "
+        f"The disk is full: {free(store) // 1024**2} MB are left, and no more can be collected. "
         "Destroy apps that are not used any more (their releases hold what they run from), or "
         "give the machine more disk."
     )

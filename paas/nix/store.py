@@ -20,15 +20,14 @@ from typing import Any
 
 from paas.instance import Instance
 from paas.nix.config import Config, configure
-from paas.nix.errors import NixFailed, NixUnavailable, NotInStore, NotSigned
+from paas.nix.errors import NixFailed, NixUnavailable, NotInStore, NotSigned, StoreBusy
+from paas.nix.roots import Roots
 
 STORE = "/nix/store"
 OLDEST = (2, 8)
 """The Nix of Debian 12: what the suite runs with."""
 _PATH = re.compile(rf"{STORE}/[0-9a-df-np-sv-z]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
 _MOST_LINKS = 40  # as the kernel
-_ROOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NTH = re.compile(r"-\d{1,2}$")  # a build's id ends with twelve digits
 _BATCH = 500  # paths a command: an argument list has its limits
 _UNSIGNED = re.compile(r"lacks a (valid )?signature|not signed by any|lacks a signature by")
 _DELETED = re.compile(r"(\d+) store paths deleted")
@@ -70,6 +69,7 @@ class Store:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.roots = Roots(config.home / "roots")
         self._ready = False
 
     @classmethod
@@ -223,71 +223,49 @@ class Store:
     # --- keep, and give room -----------------------------------------------
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Nothing is collected meanwhile: around a build, whose sources have no root yet."""
+        """Nothing is collected meanwhile: around a build, up to when its result has a root.
+
+        The sources of a build have none, and a machine's own collections are not held up.
+        """
         with self._lock(fcntl.LOCK_SH):
             yield
 
-    def root(self, name: str) -> Path:
-        """The link that keeps a path, as for `nix-build --out-link`.
-
-        Args:
-            name: letters, digits, `.`, `_` and `-`, without a number at the end: "<build id>".
-        """
-        if not _ROOT_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name for a root")
-        return self.config.roots / name
-
     def add_root(self, name: str, *paths: str) -> None:
-        """Keep the paths and their closures until `remove_root(name)`; a root of that name moves.
+        """Keep the paths and their closures until `roots.remove(name)`; a root of that name moves.
 
         Raises:
             NotInStore: one is not in the store.
         """
-        for old in self._links(name)[len(paths) :]:
+        for old in self.roots.links(name)[len(paths) :]:
             old.unlink(missing_ok=True)
-        self.run("nix-store", "--realise", *paths, "--add-root", str(self.root(name)))
-
-    def remove_root(self, name: str) -> None:
-        """Harmless when there is none."""
-        for link in self._links(name):
-            link.unlink(missing_ok=True)
-
-    def roots(self) -> dict[str, list[str]]:
-        """Name → store paths, of the roots that this instance holds."""
-        folder, found = self.config.roots, dict[str, list[str]]()
-        for link in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if link.is_symlink():
-                found.setdefault(_NTH.sub("", link.name), []).append(str(link.readlink()))
-        return found
-
-    def _links(self, name: str) -> list[Path]:
-        """Of a root with several paths, as Nix numbers them: `name`, `name-2`, …"""
-        first = self.root(name)
-        others = [one for one in first.parent.glob(f"{name}-*") if _NTH.sub("", one.name) == name]
-        return [first, *sorted(others, key=lambda one: int(one.name.rpartition("-")[2]))]
+        self.run("nix-store", "--realise", *paths, "--add-root", str(self.roots.link(name)))
 
     @contextmanager
     def _lock(self, how: int) -> Iterator[None]:
         self.prepare()
         with (self.config.home / "lock").open("w") as file:
-            fcntl.flock(file, how)
+            try:
+                fcntl.flock(file, how)
+            except BlockingIOError:
+                raise StoreBusy("Builds are going on. Try again when they have ended.") from None
             yield
 
-    def collect(self, max_freed: int | None = None, *, keep_outputs: bool = True) -> int:
+    def collect(self, *, keep_outputs: bool = True) -> int:
         """Delete what no root needs.
 
         Args:
-            max_freed: stop after that many bytes.
             keep_outputs: keep what the rooted paths were built with, too.
 
         Returns:
             how many paths went.
+
+        Raises:
+            StoreBusy: the store is in use.
         """
         kept = ("true" if keep_outputs else "false",)
-        limit = () if max_freed is None else ("--max-freed", str(max_freed))
         options = ("--option", "keep-outputs", *kept, "--option", "keep-derivations", *kept)
-        with self._lock(fcntl.LOCK_EX):
-            out = self.run("nix-store", "--gc", *limit, *options)
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            out = self.run("nix-store", "--gc", *options)
         found = _DELETED.search(out)
         return int(found[1]) if found else 0
 

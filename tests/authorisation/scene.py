@@ -38,6 +38,7 @@ from apps.formation.cron.verbs import run_now
 from apps.formation.domains import add_domain
 from apps.formation.scale import formation_of
 from apps.logs import sessions
+from apps.nodes import tokens as node_tokens
 from apps.releases.create import Contents, create_release
 from apps.releases.models import Release, ReleaseState
 from buildpacks.plan import CronTask, Manifest, Plan
@@ -150,6 +151,7 @@ def _values(app: App, users: dict[str, User]) -> dict[str, str]:
         "built": str(built.id),
         "build-ticket": ticket_for("build", built.id, actor),
         "addon": "none",
+        "cache-file": "nix-cache-info",
         "collaborator": users["mate"].email,
         "cron-run": str(run_now(actor, app, cron_task.id).id),
         "domain": add_domain(actor, app, "www.example.com").hostname,
@@ -157,11 +159,14 @@ def _values(app: App, users: dict[str, User]) -> dict[str, str]:
         "dyno": "web.1",
         "endpoint": "none",
         "feature": "none",
+        "image-digest": "sha256:" + "0" * 64,
+        "image-tag": "latest",
         "invitation": str(invited.invitation.id),
         "invitation-token": invited.token,
         "key": str(issue(owner, description="ci").authorization.id),
         "log-ticket": log_url.rpartition("/")[2],
         "mate": users["mate"].email,
+        "node": node_tokens.create(Actor(users["admin"]), "node-1").row.name,
         "offered": offered.name,
         "owner": owner.email,
         "password": PASSWORD,

@@ -1,6 +1,7 @@
 """The table of support in docs/buildpacks.md: one row for each sample app that answered.
 
-`PAAS_WRITE_SUPPORT=1 .venv/bin/pytest tests/e2e/test_samples.py` writes it anew.
+`PAAS_WRITE_SUPPORT=1 .venv/bin/pytest tests/e2e/test_samples.py` writes it anew, and
+`tests/e2e/test_nix.py` the one of the Nix builder.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.e2e.world import CHECKOUT, SAMPLES
 
 DOCUMENT = CHECKOUT / "docs" / "buildpacks.md"
 BEGIN = "<!-- written by tests/e2e/support.py -->"
+NIX_BEGIN = "<!-- written by tests/e2e/test_nix.py -->"
 END = "<!-- end -->"
 _HEAD = """\
 | sample | languages | what it shows | web is started by | answered with |
@@ -70,20 +72,20 @@ def planned(sample: Sample) -> list[str]:
     return [f"`{sample.name}`", made.name, sample.shows, made.processes_from]
 
 
-def rows(document: str) -> list[list[str]]:
-    """The cells of the table in `document`."""
-    inside = document.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
+def rows(document: str, begin: str = BEGIN) -> list[list[str]]:
+    """The cells of the table in `document` that begins at the mark `begin`."""
+    inside = document.partition(begin)[2].partition(END)[0].strip().splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in inside]
 
 
-def write(proven: Mapping[str, str]) -> None:
+def write(proven: Mapping[str, str], begin: str = BEGIN) -> None:
     """Write the table of the samples that answered, with the versions that `proven` gives."""
     text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
+    before, _, rest = text.partition(begin)
     lines = [
         "| " + " | ".join([*planned(sample), proven[sample.name]]) + " |"
         for sample in SAMPLE_APPS
         if sample.name in proven
     ]
-    table = "\n".join([BEGIN, _HEAD, *lines, END])
+    table = "\n".join([begin, _HEAD, *lines, END])
     DOCUMENT.write_text(before + table + rest.partition(END)[2])

@@ -12,6 +12,7 @@ from paas.keys import (
     CA_KEY,
     CONFIG_KEYS,
     INTERNAL_TOKEN,
+    NIX_KEY,
     SECRET_KEY,
     SSH_HOST_KEY,
     KeysError,
@@ -20,7 +21,7 @@ from paas.keys import (
     ssh_fingerprint,
 )
 
-NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, SSH_HOST_KEY, CA_KEY)
+NAMES = (SECRET_KEY, CONFIG_KEYS, INTERNAL_TOKEN, SSH_HOST_KEY, CA_KEY, NIX_KEY)
 
 
 def _keys(instance: Instance) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,11 +18,18 @@ NewStore = Callable[[str], Store]
 
 
 @pytest.fixture
-def nix_instance(tmp_path: Path) -> Iterator[Instance]:
+def tmp_path() -> Iterator[Path]:
+    """Short, unlike pytest's: sockets of Nix lie below it, whose paths have 107 bytes at most."""
+    path = Path(tempfile.mkdtemp(prefix="nix-"))
+    yield path
+    remove_tree(path)
+
+
+@pytest.fixture
+def nix_instance(tmp_path: Path) -> Instance:
     instance = current({"PAAS_HOME": str(tmp_path / "home"), "PAAS_RUN": str(tmp_path / "run")})
     ensure_keys(instance)
-    yield instance
-    remove_tree(tmp_path)  # store paths are read-only folders, which pytest would warn about
+    return instance
 
 
 @pytest.fixture

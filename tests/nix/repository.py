@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from apps.builds.builders.base import BuildFailed, BuildJob
-from apps.builds.builders.nix import evaluation, native
+from apps.builds.builders.nix import evaluation, handover, native
 from apps.builds.builders.nix.evaluation import Evaluated, Request
 from apps.builds.builders.nix.packages import PackageSet
 from apps.builds.builders.output import BuildLog
@@ -20,6 +20,7 @@ from apps.builds.builders.steps import Guard
 from buildpacks.plan import Plan
 from paas.instance import Instance
 from paas.nix.derivations import parse
+from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -36,7 +37,13 @@ class Repository:
         self.instance, self.store, self.folder = instance, store, folder
         self.packages = PackageSet(instance, store, "debian", EXPRESSIONS)
         self.log: list[str] = []
+        self.nixpkgs: Path | None = None
         instance.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def use_nixpkgs(self, folder: Path) -> None:
+        """Evaluate with the package set of nixpkgs, which lies in `folder`."""
+        self.packages = PackageSet(self.instance, self.store, "nixpkgs", EXPRESSIONS)
+        self.nixpkgs = folder
 
     def job(self, files: Mapping[str, str], links: Mapping[str, str] | None = None) -> BuildJob:
         identity = uuid.uuid4().hex
@@ -55,14 +62,14 @@ class Repository:
         files = {_FILES[kind]: text, **more.pop("files", {})}
         self.log = []
         guard = Guard(threading.Event(), self.instance.home)
-        request = Request(kind, EXPRESSIONS, "debian", REVISION)
+        request = Request(kind, EXPRESSIONS, self.packages.name, REVISION, nixpkgs=self.nixpkgs)
         job = self.job(files, **more)
         return evaluation.evaluate(self.instance, job, request, BuildLog(self.log.append), guard)
 
     def said(self, kind: str, text: str, **more: Any) -> dict[str, Any]:
         """What the panel would read once it is built."""
         found = self.evaluate(kind, text, **more)
-        evaluation.take(self.store, found)
+        handover.take(self.store, found)
         remove_tree(found.cache.parent)
         contents = self.store.physical(found.derivation).read_bytes()
         data: dict[str, Any] = json.loads(parse(contents).environment["native"])
@@ -89,7 +96,7 @@ class Repository:
         with pytest.raises(BuildFailed) as caught:
             self.described(kind, text, **more)
         self.check(caught.value)
-        assert not self.store.roots()
+        assert not Roots.of(self.instance).all()
         self.store.collect(keep_outputs=False)
         assert self.paths() <= {".links"}, "the store gives it up"
         return caught.value

@@ -234,7 +234,7 @@ def test_published_is_kept_and_in_the_cache(
     for _ in range(2):
         publish(nix_instance, store, "b1", [built.path])
     publish(nix_instance, store, "b2", [changed.path])
-    store.remove_root("b1")
+    store.roots.remove("b1")
     folder = folder_of(cache)
     for info in folder.root.glob("*.narinfo"):
         os.utime(info, (0, 0))

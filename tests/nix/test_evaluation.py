@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from apps.builds.builders.base import BuildCancelled, BuildFailed
-from apps.builds.builders.nix import evaluation
+from apps.builds.builders.nix import evaluation, handover
 from apps.builds.builders.nix.evaluation import Request
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
@@ -78,7 +78,7 @@ def test_a_link_out_of_the_tree_stays_a_link(repository: Repository) -> None:
     secret = repository.instance.home / "secret"
     secret.write_text("canary-7261")
     found = repository.evaluate("default", APP.format("./."), links={"link": str(secret)})
-    evaluation.take(repository.store, found)
+    handover.take(repository.store, found)
     folder = repository.store.physical("/nix/store")
     (link,) = folder.glob("*-app/link")
     assert link.is_symlink() and link.readlink() == secret
@@ -256,7 +256,7 @@ def test_file_names_may_hold_anything(repository: Repository) -> None:
         "src/ünï.txt": "e",
     }
     found = repository.evaluate("default", APP.format("./src"), files=files)
-    evaluation.take(repository.store, found)
+    handover.take(repository.store, found)
     (added,) = repository.store.physical("/nix/store").glob("*-src")
     assert sorted(path.name for path in added.iterdir()) == sorted(
         name.removeprefix("src/") for name in files
@@ -278,7 +278,7 @@ def test_only_paths_named_after_their_contents_are_taken(repository: Repository)
     info = _infos(found)[found.derivation]
     info.write_text("".join(f"{x}\n" for x in info.read_text().split("\n") if "CA:" not in x))
     with pytest.raises(BuildFailed, match="not accepted") as caught:
-        evaluation.take(repository.store, found)
+        handover.take(repository.store, found)
     assert "not named after its contents" in caught.value.why
     assert not repository.paths()
 
@@ -296,7 +296,7 @@ def test_the_name_is_computed_again(repository: Repository) -> None:
             swapped[number] = f"{key}: {told[key]}"
     infos[one].write_text("\n".join(swapped))
     with pytest.raises(NixError):
-        evaluation.take(repository.store, found)
+        handover.take(repository.store, found)
     assert not repository.store.is_valid(one)
 
 
@@ -307,5 +307,5 @@ def test_inputs_that_it_does_not_bring_are_refused(repository: Repository) -> No
     foreign = f"{'a' * 32}-another-app"
     info.write_text(info.read_text().replace("References: ", f"References: {foreign} "))
     with pytest.raises(BuildFailed) as caught:
-        evaluation.take(repository.store, found)
+        handover.take(repository.store, found)
     assert foreign in caught.value.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +172,46 @@ def test_an_input_is_named_by_its_lock(repository: Repository) -> None:
         files={"flake.lock": json.dumps(lock)},
     )
     assert "It is someone/thing" in error.why
+
+
+# --- the package set of nixpkgs --------------------------------------------------------
+_NIXPKGS = """{ system, config, overlays }:
+let
+  debian = import @EXPRESSIONS@/packages/debian { inherit system; };
+  versioned = package: package // { version = "1.0"; };
+in
+debian.named // {
+  lib = import @EXPRESSIONS@/devenv/lib.nix // { fromNixpkgs = "yes"; };
+  stdenv.mkDerivation = throw "not needed";
+  python3 = versioned debian.python;
+  python313 = versioned debian.python;
+  helper = builtins.readFile ./helper;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("default", "{ pkgs }: assert pkgs.lib.fromNixpkgs == pkgs.helper; pkgs.jq"),
+        ("default", 'assert (import <nixpkgs> { }).helper == "yes"; (import <nixpkgs> { }).jq'),
+        (
+            "devenv",
+            '{ pkgs, lib, ... }: { packages = lib.optional (pkgs.helper == "yes") pkgs.jq; }',
+        ),
+    ],
+)
+def test_nixpkgs_is_read_where_it_lies(
+    repository: Repository, tmp_path: Path, kind: str, text: str
+) -> None:
+    """A stand-in of its shape: it is not copied, and nothing of it is hidden."""
+    folder = tmp_path / "nixpkgs"
+    folder.mkdir()
+    (folder / "helper").write_text("yes")
+    (folder / "default.nix").write_text(_NIXPKGS.replace("@EXPRESSIONS@", "/opt/paas/nix"))
+    repository.use_nixpkgs(folder)
+    said = repository.said(kind, text)
+    (path,) = said["path"]
+    assert path.partition("-")[2].startswith("jq-")
 
 
 # --- derivations that are not built --------------------------------------------------

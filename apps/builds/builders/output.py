@@ -42,6 +42,11 @@ class BuildLog:
         for line in text.splitlines():
             self._write(f" !     {line}")
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more of what programs print is kept."""
+        return self._left < 0
+
     def program(self, line: str) -> None:
         """One line that a program printed."""
         size = len(line.encode(errors="replace")) + len(_DETAIL)

@@ -72,12 +72,17 @@ class Guard:
         """Raises BuildFailed when fewer than `wanted` bytes are free."""
         free = shutil.disk_usage(self.disk).free
         if free < wanted:
-            raise BuildFailed(
-                f"The disk is nearly full: {free // 1024**2} MiB are free",
-                f"A build needs {wanted // 1024**2} MiB on the disk of {self.disk}.",
-                "Ask the administrator to free space: old apps and builds, or the folder cache, "
-                "which may be deleted.",
-            )
+            raise disk_full(free, wanted, self.disk)
+
+
+def disk_full(free: int, wanted: int, disk: Path) -> BuildFailed:
+    """Only `free` bytes are left of the `wanted` ones."""
+    return BuildFailed(
+        f"The disk is nearly full: {free // 1024**2} MiB are free",
+        f"A build needs {wanted // 1024**2} MiB on the disk of {disk}.",
+        "Ask the administrator to free space: old apps and builds, or the folder cache, "
+        "which may be deleted.",
+    )
 
 
 def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: Guard) -> Ended:

@@ -62,34 +62,7 @@ let
     mode = "recursive";
   };
 
-  # One build step: busybox' shell, nothing of the machine. Nix kills a builder whose
-  # output is at its end, so the script's last command must not be exec'd.
-  run =
-    {
-      name,
-      script,
-      path ? [ ],
-      ...
-    }@arguments:
-    derivation (
-      removeAttrs arguments [
-        "script"
-        "path"
-      ]
-      // {
-        inherit name system;
-        builder = "${busybox}/bin/busybox";
-        args = [
-          "sh"
-          "-euc"
-          ''
-            export PATH=${concatStringsSep ":" (map (one: "${one}/bin") path ++ [ "${busybox}/bin" ])} HOME=/build
-            ${script}
-            :
-          ''
-        ];
-      }
-    );
+  run = import ../run.nix { inherit busybox system; };
 
   unpack = name: ''
     mkdir -p unpacked/${name}
@@ -208,7 +181,7 @@ let
       ln -sf python3.11 $out/bin/python
       rm -rf $out/share $out/lib/python3.11/test $out/lib/python3.11/__phello__
       find $out -name __pycache__ -prune -exec rm -rf {} +
-      $out/bin/python3.11 -m compileall -q --invalidation-mode unchecked-hash $out/lib/python3.11
+      PYTHONHASHSEED=0 $out/bin/python3.11 -m compileall -q --invalidation-mode unchecked-hash $out/lib/python3.11
     '';
   };
 
@@ -339,6 +312,7 @@ rec {
   };
   # What programs that were built elsewhere (wheels, native modules) expect to find.
   libraries = [
+    glibc
     packages."libstdc++6"
     packages.zlib1g
   ];
@@ -390,6 +364,8 @@ rec {
   bubblewrap = mkDeb { name = "bubblewrap"; };
 
   # --- what nixPkgs, nixLibs and devenv's `packages` may name ---------------------
+  find = name: named.${name} or null;
+  listed = builtins.attrNames named;
   named = {
     inherit
       bash

@@ -13,6 +13,7 @@ from paas.cli.console import (
     say,
     show_facts,
     show_json,
+    show_size,
     show_table,
     show_time,
     write,
@@ -25,6 +26,7 @@ Key = Annotated[
     str | None,
     typer.Argument(metavar="ID", help="The build, or how its ID begins. Default: the newest."),
 ]
+_VERIFY_SECONDS = 300.0  # the panel gives up earlier
 _SHORT = 8  # characters of an ID that a person reads
 
 
@@ -74,6 +76,7 @@ def info(key: Key = None, app: App = None, json: Json = False) -> None:
     show_facts(_facts(build))
     _show_plan(build.get("plan") or {})
     _show_phases(build.get("phases") or [])
+    _show_derivations((build.get("artifact") or {}).get("steps") or [])
     return None
 
 
@@ -88,6 +91,8 @@ def _facts(build: dict[str, Any]) -> dict[str, object]:
         "By": (build.get("user") or {}).get("email"),
         "Started": show_time(build.get("created_at")),
         "Artifact": " ".join(str(artifact[key]) for key in ("kind", "digest") if artifact.get(key)),
+        "Store path": artifact.get("path"),
+        "Image": artifact.get("image"),
         "Failure": failure.get("message"),
         "Next step": failure.get("hint"),
     }
@@ -118,6 +123,12 @@ def _show_phases(phases: list[dict[str, Any]]) -> None:
         show_table([_phase(one) for one in phases])
 
 
+def _show_derivations(steps: list[list[Any]]) -> None:
+    if steps:
+        say("\n=== Derivations")
+        show_table([[name, how, f"{seconds:.2f} s"] for name, how, seconds in steps])
+
+
 def _phase(phase: dict[str, Any]) -> list[object]:
     return [phase["name"], f"{phase['seconds']:.2f} s"]
 
@@ -131,6 +142,68 @@ def output(key: Key = None, app: App = None) -> None:
     client, name = panel_and_app(app)
     build = client.get("apps", name, "builds", key or "latest")
     follow.output(client, build["output_stream_url"], write)
+
+
+@commands.command("builds:diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="FROM", help="A release (v7) or a build's ID.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Another, or latest.")],
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Show what differs between two builds of Nix, package by package.
+
+    Example: paas builds:diff v7 v9
+    """
+    client, name = panel_and_app(app)
+    found = client.get("apps", name, "builds", before, "difference", after)
+    if json:
+        return show_json(found)
+    if found["changes"]:
+        show_table([_change(one) for one in found["changes"]])
+    else:
+        say("Nothing differs.")
+    sizes = f"{show_size(found['size_before'])} → {show_size(found['size_after'])}"
+    return say(f"\nAll: {sizes}, {show_size(found['new'])} new")
+
+
+def _change(one: dict[str, Any]) -> list[object]:
+    """A package, from which version to which, and by how much it has grown."""
+    before, after = (_versions(one[side]) for side in ("before", "after"))
+    words = "rebuilt" if before == after else f"{before} → {after}"
+    grown = one["size_after"] - one["size_before"]
+    return [one["name"], words, f"{'-' if grown < 0 else '+'}{show_size(abs(grown))}"]
+
+
+def _versions(versions: list[str]) -> str:
+    """∅ where the package is not there, ε for one without a version, as Nix prints them."""
+    return ", ".join(version or "ε" for version in versions) or "∅"
+
+
+@commands.command("builds:verify")
+def verify(key: Key = None, app: App = None, json: Json = False) -> None:
+    """Build what Nix has built again, and compare. Exit status 1 if anything differs.
+
+    Example: paas builds:verify v7
+    """
+    client, name = panel_and_app(app)
+    path = ("apps", name, "builds", key or "latest", "actions", "verify")
+    with Progress(f"Building {key or '(the newest)'} of {name} again") as progress:
+        found = client.request("POST", *path, timeout=_VERIFY_SECONDS).body
+        different = sum(not one["same"] for one in found)
+        progress.done(
+            f"done, {different} of {len(found)} differ" if different else "done, the same"
+        )
+    if json:
+        show_json(found)
+    else:
+        show_table([_rebuilt(one) for one in found])
+    if different:
+        raise typer.Exit(1)
+
+
+def _rebuilt(one: dict[str, Any]) -> list[object]:
+    return [one["name"], "same" if one["same"] else "differs", f"{one['seconds']:.2f} s"]
 
 
 @commands.command("builds:cancel")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from paas.instance import Instance
@@ -85,9 +86,31 @@ def _panel(instance: Instance) -> list[Json]:
             "handle": [_unix_proxy(str(instance.gateway_socket))],
             "terminal": True,
         },
+        {
+            "match": [{"path": ["/cache/*"]}],
+            "handle": [_unix_proxy(str(instance.web_socket)) | _sending(instance.cache / "nix")],
+            "terminal": True,
+        },
         {"handle": [_unix_proxy(str(instance.web_socket))]},
     ]
     return [{"handler": "vars", "log_skip": True}, {"handler": "subroute", "routes": routes}]
+
+
+def _sending(folder: Path) -> Json:
+    """Where the panel answers with X-Accel-Redirect, the file of that name below `folder`."""
+    sent = "{http.reverse_proxy.header.%s}"
+    kind = {"Content-Type": [sent % "Content-Type"]}
+    routes = [
+        {
+            "handle": [
+                {"handler": "rewrite", "uri": sent % "X-Accel-Redirect"},
+                {"handler": "headers", "response": {"set": kind}},
+                {"handler": "file_server", "root": str(folder)},
+            ]
+        }
+    ]
+    match = {"headers": {"X-Accel-Redirect": ["*"]}}
+    return {"handle_response": [{"match": match, "routes": routes}]}
 
 
 def _unix_proxy(path: str) -> Json:

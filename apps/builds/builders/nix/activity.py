@@ -22,6 +22,7 @@ from apps.builds.builders.output import BuildLog, clean
 _PREFIX = "@nix "
 _COPY, _BUILD, _SUBSTITUTE = 100, 105, 108
 _LINE, _PHASE, _PROGRESS = 101, 104, 105
+_PRINTED = f'"type":{_LINE}}}'
 _BEGINS = re.compile(r"paas:(\d{1,4})")
 _FAILED = re.compile(r"paas-failed:(\d{1,4}):(\d{1,3})")
 _NAME = re.compile(r"/nix/store/[0-9a-z]{32}-(.+?)(?:\.drv)?")
@@ -79,6 +80,8 @@ class Activities:
             if line.startswith("error:"):
                 self.errors.append(line)
             return
+        if self._log.full and line.endswith(_PRINTED):
+            return  # a flood costs no more time than it must
         try:
             event = json.loads(line.removeprefix(_PREFIX))
             getattr(self, f"_{event['action']}", _ignore)(event)

@@ -5,15 +5,13 @@ in a sandbox without network, as the app's user, with limits on memory and
 time; Nix' own restrictions (`restrict-eval`, no import from derivation, no
 fetchers) come on top and give the better texts. It works in a store of its
 own, made for this evaluation, and hands its result over as a binary cache of
-plain files; `take` believes nothing of them.
+plain files; `handover` believes nothing of them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -22,12 +20,11 @@ from pathlib import Path
 
 from apps.builds.builders import steps
 from apps.builds.builders.base import BuildFailed, BuildJob
-from apps.builds.builders.nix import complaints
+from apps.builds.builders.nix import complaints, toolbox
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from paas.instance import Instance
-from paas.nix.errors import NixError
-from paas.nix.store import Store, is_store_path, require_nix
+from paas.nix.store import is_store_path
 from paas.sandbox import OUR_FOLDER, Bind, Limits, Sandbox, make_folder, remove_tree, uid_for
 
 TREE = "/app"
@@ -38,12 +35,10 @@ LIMITS = Limits(
 )
 _NIX = f"{OUR_FOLDER}/nix"
 _REQUEST = f"{OUR_FOLDER}/request"
+_NIXPKGS = f"{OUR_FOLDER}/nixpkgs"
 _SCRATCH = f"{OUR_FOLDER}/scratch"
 _OUT = f"{OUR_FOLDER}/out"
-_STORE = "/nix/store"
-_MAX_PATHS = 20_000  # of one evaluation; a whole NixOS has a few thousand
 _KEPT_LINES = 500  # an error and its trace are shorter
-_MAX_NARINFO = 1024 * 1024
 _CONFIG = {
     "allow-import-from-derivation": "false",
     "allow-unsafe-native-code-during-evaluation": "false",
@@ -74,6 +69,7 @@ class Request:
         package_set: the name of a folder in its `packages`.
         revision: the commit.
         imports: what devenv.yaml imports, relative to the top.
+        nixpkgs: where it lies, for the set that is made of it.
     """
 
     kind: str
@@ -81,6 +77,7 @@ class Request:
     package_set: str
     revision: str
     imports: tuple[str, ...] = ()
+    nixpkgs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class _Evaluation:
         self.job, self.request, self.log, self.guard = job, request, log, guard
         self.folder = folder(job)
         self.uid = uid_for(job.app_number, instance.home)
-        self.programs = _programs()
+        self.toolbox = toolbox.find()
 
     def run(self) -> Evaluated:
         remove_tree(self.folder)
@@ -160,7 +157,7 @@ class _Evaluation:
         return Evaluated(derivation, self.folder / "out")
 
     def _write_request(self) -> None:
-        wish = {
+        wish: dict[str, object] = {
             "kind": self.request.kind,
             "set": self.request.package_set,
             "system": system(),
@@ -168,14 +165,15 @@ class _Evaluation:
             "imports": list(self.request.imports),
             "revision": self.request.revision,
         }
+        if self.request.nixpkgs is not None:
+            wish["nixpkgs"] = _NIXPKGS
         path = self.folder / "request" / "request.json"
         path.write_text(json.dumps(wish))
         path.chmod(0o644)
 
     def _instantiate(self) -> str:
-        allowed = (word for name in (TREE, _NIX, _REQUEST) for word in ("-I", name))
         said = self._nix(
-            *("nix-instantiate", f"{_NIX}/native", *allowed),
+            *("nix-instantiate", f"{_NIX}/native", "-I", TREE, *self._allowed()),
             *("-I", f"nixpkgs={_NIX}/native/nixpkgs"),
             *("--arg", "request", f"{_REQUEST}/request.json"),
             *("--add-root", f"{_SCRATCH}/result"),
@@ -187,6 +185,11 @@ class _Evaluation:
         if not (is_store_path(found) and found.endswith(".drv")):
             raise complaints.unexpected(said)
         return found
+
+    def _allowed(self) -> Iterator[str]:
+        """What may be read besides the repository."""
+        own = (_NIX, _REQUEST) if self.request.nixpkgs is None else (_NIX, _REQUEST, _NIXPKGS)
+        return (word for name in own for word in ("-I", name))
 
     def _nix(self, program: str, *arguments: str) -> list[str]:
         """The last lines that the program printed; what the repository traces is logged.
@@ -201,7 +204,7 @@ class _Evaluation:
             if line.startswith("trace: "):
                 self.log.program(line)
 
-        argv = [str(self.programs / program), *arguments]
+        argv = [str(self.toolbox.folder / program), *arguments]
         ended = steps.run(self._box(), argv, emit, self.guard)
         if ended.status != 0:
             raise complaints.failure(last, ended, self._names)
@@ -210,17 +213,9 @@ class _Evaluation:
     def _names(self) -> list[str]:
         """The packages there are."""
         lines: list[str] = []
-        argv = [str(self.programs / "nix"), "eval", "--raw", "--file", f"{_NIX}/native/names.nix"]
-        argv += [
-            "-I",
-            _NIX,
-            "-I",
-            _REQUEST,
-            "--arg",
-            "request",
-            f"{_REQUEST}/request.json",
-            "names",
-        ]
+        argv = [str(self.toolbox.folder / "nix"), "eval", "--raw"]
+        argv += [*self._allowed(), "--file", f"{_NIX}/native/names.nix", "names"]
+        argv += ["--arg", "request", f"{_REQUEST}/request.json"]
         ended = steps.run(self._box(), argv, lines.append, self.guard)
         return lines if ended.status == 0 else []
 
@@ -233,8 +228,10 @@ class _Evaluation:
                 Bind(self.folder / "request", _REQUEST),
                 Bind(self.folder / "scratch", _SCRATCH, writable=True),
                 Bind(self.folder / "out", _OUT, writable=True),
-                *self._hidden(),
+                *self._nixpkgs(),
+                *self.toolbox.binds(self.folder / "nothing"),
             ),
+            root=self.toolbox.root,
             cwd="/",
             environment={
                 "HOME": f"{_SCRATCH}/home",
@@ -249,88 +246,6 @@ class _Evaluation:
             limits=LIMITS,
         )
 
-    def _hidden(self) -> Iterator[Bind]:
-        """The machine's store is none of the app's business, unless Nix itself lies there."""
-        if Path(_STORE).is_dir() and not self.programs.is_relative_to(_STORE):
-            yield Bind(self.folder / "nothing", _STORE)
-
-
-def _programs() -> Path:
-    """The folder of Nix' programs, which are links to one file.
-
-    Raises:
-        BuildFailed: there is no Nix.
-    """
-    try:
-        require_nix()
-    except NixError as error:
-        raise BuildFailed(
-            "Nix cannot be used on this server", str(error), "Ask the administrator."
-        ) from None
-    found = shutil.which("nix")
-    assert found is not None
-    return Path(found).resolve().parent
-
-
-# --- into the real store ------------------------------------------------------
-_FIELD = re.compile(r"^(?P<key>[A-Za-z]+): ?(?P<value>.*)$")
-
-
-def take(store: Store, result: Evaluated) -> None:
-    """Take the derivation and its inputs into the real store.
-
-    Only paths named after their contents are taken, whose names Nix computes
-    again from what it reads; and only ones that the cache brings itself, so
-    that nobody names another app's path as an input.
-
-    Raises:
-        BuildFailed: the result is not what an evaluation makes.
-        NixFailed: a path is not named after what it holds.
-    """
-    if result.derivation not in set(_offered(result.cache)):
-        raise _forged("the derivation is missing")
-    source = f"file://{result.cache}"
-    store.run("nix", "copy", "--derivation", "--from", source, "--", result.derivation)
-
-
-def _offered(cache: Path) -> Iterator[str]:
-    """The paths that the cache offers, having looked at what it says of them."""
-    infos = [_narinfo(path) for path in _narinfo_files(cache)]
-    offered = {info.get("StorePath", "") for info in infos}
-    for info in infos:
-        path = info.get("StorePath", "")
-        if not is_store_path(path):
-            raise _forged("a path has no proper name")
-        if not info.get("CA", "").startswith(("text:sha256:", "fixed:")):
-            raise _forged(f"{path} is not named after its contents")
-        for name in info.get("References", "").split():
-            if f"{_STORE}/{name}" not in offered:
-                raise _forged(f"{path} needs {name}, which is not part of it")
-        yield path
-
-
-def _narinfo_files(cache: Path) -> list[Path]:
-    found = sorted(cache.glob("*.narinfo"))
-    if len(found) > _MAX_PATHS:
-        raise BuildFailed(
-            f"The evaluation made {len(found)} derivations and files",
-            f"At most {_MAX_PATHS} are taken.",
-            "Describe the app with fewer packages and files.",
-        )
-    return found
-
-
-def _narinfo(path: Path) -> dict[str, str]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        text = file.read(_MAX_NARINFO).decode(errors="replace")
-    matches = (_FIELD.match(line) for line in text.split("\n"))
-    return {match["key"]: match["value"] for match in matches if match is not None}
-
-
-def _forged(why: str) -> BuildFailed:
-    return BuildFailed(
-        "The evaluation's result was not accepted",
-        f"It is not what Nix makes: {why}.",
-        "Evaluate the repository with Nix on your machine to see what it makes.",
-    )
+    def _nixpkgs(self) -> Iterator[Bind]:
+        if self.request.nixpkgs is not None:
+            yield Bind(self.request.nixpkgs, _NIXPKGS)

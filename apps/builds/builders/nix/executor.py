@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apps.builds.builders import extras, layers, managers, phases, python, steps
@@ -22,6 +22,7 @@ from apps.builds.builders.nix.fetch import Fetcher
 from apps.builds.builders.nix.job import Layer, NixJob, PythonJob, derivations
 from apps.builds.builders.nix.native import Native
 from apps.builds.builders.nix.packages import Package, PackageSet
+from apps.builds.builders.nix.paths import safe_name
 from apps.builds.builders.nix.realise import realise
 from apps.builds.builders.nix.records import Records, key_of
 from apps.builds.builders.output import BuildLog
@@ -29,10 +30,13 @@ from apps.builds.builders.steps import Guard
 from buildpacks.plan import Phase, Pin, Plan
 from paas.instance import Instance
 from paas.nix.errors import NixError
+from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
 _TYPE = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_COMPILERS = frozenset({"go"})  # languages whose programs need them no more
+_ALONE = frozenset({"go", "static"})  # providers of programs that need no library
 _SHELL_TOOLS = ("uv", "pip")
 
 
@@ -67,7 +71,7 @@ class NixBuilder:
                 "Ask the administrator to run `paas doctor` on the server.",
             ) from error
         finally:
-            run.store.remove_root(native.root_name(job))
+            Roots.of(self.instance).remove(native.root_name(job))
             remove_tree(job.tree)
             remove_tree(run.tmp)
 
@@ -97,7 +101,7 @@ class _Run:
         with self._timed("toolchain"):
             attributes = self._attributes()
             packages = self._packages(attributes)
-        fetcher = self._fetcher(packages)
+        fetcher = self._managed(self._fetcher(packages))
         contents = {
             one.name: layers.read_contents(self.job, one)
             for one in self.phases
@@ -108,7 +112,7 @@ class _Run:
             made = tuple(self._layers(fetcher, contents))
         with self._timed("source"):
             source = self.store.add(self.job.tree, "source")
-        job = self._job(attributes, source, environment, made)
+        job = self._job(attributes, source, environment, made, fetcher.places)
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
@@ -126,8 +130,8 @@ class _Run:
         extras.refuse_apt(self.plan, self.set.name)
         packages = [name for phase in self.plan.phases for name in phase.packages]
         libraries = [name for phase in self.plan.phases for name in phase.libraries]
-        self.set.check_names(packages, "nixPkgs of nixpacks.toml")
-        self.set.check_names(libraries, "nixLibs of nixpacks.toml")
+        self.set.check_names(packages, "nixPkgs of nixpacks.toml", self.tmp)
+        self.set.check_names(libraries, "nixLibs of nixpacks.toml", self.tmp)
 
     def _attributes(self) -> dict[str, str]:
         """Language → attribute."""
@@ -170,6 +174,24 @@ class _Run:
             self.plan.variables,
         )
 
+    def _managed(self, fetcher: Fetcher) -> Fetcher:
+        """With the package managers that the plan pins, fetched by npm."""
+        for pin in self.plan.pins:
+            if pin.tool in managers.MANAGERS:
+                place = (self._manager(fetcher, pin), f"{managers.PLACE}/{pin.tool}")
+                fetcher = replace(fetcher, places=(*fetcher.places, place))
+        return fetcher
+
+    def _manager(self, fetcher: Fetcher, pin: Pin) -> str:
+        tools = replace(fetcher, variables={}).tools
+        key = key_of(pin.tool, pin.spec, *tools.facts)
+        found = self.records.find("manager", key)
+        if found is None:
+            made = managers.fetch(self.instance, self.job, pin, tools, self.log, self.guard)
+            found = self.store.add(made, safe_name(f"{pin.tool}-{pin.spec.partition('+')[0]}"))
+            self.records.keep("manager", key, found, [found])
+        return str(found)
+
     # --- fetched outside --------------------------------------------------------
     def _python(self, fetcher: Fetcher, packages: Mapping[str, Package]) -> PythonJob | None:
         needs = self.plan.python
@@ -177,7 +199,7 @@ class _Run:
             return None
         (interpreter,) = (n for n in packages if n in self.set.versions["python"])
         tools = wheels.Tools(packages[interpreter], packages["pip"], packages["uv"])
-        own = Fetcher(**{**vars(fetcher), "packages": list(packages.values()), "variables": {}})
+        own = replace(fetcher, packages=list(packages.values()), variables={}, places=())
         files = python.read_inputs(self.job.tree, needs)
         return PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
 
@@ -190,7 +212,22 @@ class _Run:
             if phases.apart(phase):
                 by_files.setdefault(phase.files, []).append(phase)
         for group in by_files.values():
-            yield self._layer(fetcher, group, contents[group[0].name])
+            made = self._layer(fetcher, group, contents[group[0].name])
+            yield self._pruned(fetcher, made, contents[group[0].name])
+
+    def _pruned(self, fetcher: Fetcher, made: Layer, contents: Mapping[str, bytes]) -> Layer:
+        """With what the running app gets in its place: without the development dependencies."""
+        commands = tuple(c for phase in self.phases if _prunes(phase) for c in phase.commands)
+        if "node_modules" not in made.results or not commands:
+            return made
+        files = made.files or fetcher.files(contents)
+        before = replace(made, production=None)
+        return replace(
+            made,
+            production=Layer(
+                made.results, files=files, commands=commands, inputs=made.inputs, layers=(before,)
+            ),
+        )
 
     def _layer(self, fetcher: Fetcher, group: list[Phase], contents: Mapping[str, bytes]) -> Layer:
         results = tuple(dict.fromkeys(one for phase in group for one in phase.results))
@@ -216,15 +253,21 @@ class _Run:
         source: str,
         environment: PythonJob | None,
         made: tuple[Layer, ...],
+        places: tuple[tuple[str, str], ...],
     ) -> NixJob:
-        seen = [phase for phase in self.phases if not phases.apart(phase)]
-        paths = [path for phase in self.phases for path in phase.paths]
+        pruned = any(layer.production is not None for layer in made)
+        seen = [
+            phase
+            for phase in self.phases
+            if not phases.apart(phase) and not (pruned and _prunes(phase))
+        ]
+        paths = [f"{target}/bin" for _, target in places]
+        paths += [path for phase in self.phases for path in phase.paths]
         if "node" in self.plan.providers:
             paths.append("/app/node_modules/.bin")
-        places: tuple[Mapping[str, str], ...] = ()
         if self.native is not None:
             paths += self.native.path
-            places = ({"path": self.native.root, "target": "/deps/nix"},)
+            places = (*places, (self.native.root, "/deps/nix"))
         caches = [name for phase in seen for name in extras.cached_names(phase)]
         plan = json.dumps(self.plan.to_json(), sort_keys=True).encode()
         labels = {
@@ -232,7 +275,9 @@ class _Run:
             "paas.plan": f"sha256:{hashlib.sha256(plan).hexdigest()}",
         }
         return NixJob(
-            toolchain=(*attributes.values(), *self._tools),
+            toolchain=(*(n for t, n in attributes.items() if t not in _COMPILERS), *self._tools),
+            compilers=tuple(n for t, n in attributes.items() if t in _COMPILERS),
+            foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
             source=source,
@@ -240,8 +285,8 @@ class _Run:
             layers=made,
             commands=tuple(command for phase in seen for command in phase.commands),
             caches=tuple(dict.fromkeys(caches)),
+            places=tuple({"path": path, "target": target} for path, target in places),
             paths=tuple(dict.fromkeys(paths)),
-            places=places,
             variables=self.plan.variables,
             processes={n: c for n, c in self.plan.processes.items() if _TYPE.fullmatch(n)},
             image={"User": "1000:1000", "WorkingDir": "/app", "Labels": labels},
@@ -255,14 +300,15 @@ class _Run:
         file.write_text(json.dumps(job.to_json(), sort_keys=True))
         wanted = ("--argstr", "job", str(file), "--argstr", "set", self.set.name)
         argv = [str(self.settings.expressions / "lib"), *wanted, "-A", "release", "-A", "image"]
-        key = key_of(self.set.digest, *job.toolchain, *job.packages, *job.libraries)
+        key = key_of(self.set.digest, *job.toolchain, *job.compilers, *job.packages, *job.libraries)
         if self.records.find("provided", key) is None:
             self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
         activities = Activities(self.log, derivations(job))
         name = f"nix-{self.job.build_id}"
+        link = Roots.of(self.instance).link(self.job.build_id)  # keeps both until it is removed
         done = realise(
             self.store,
-            ("nix-build", "--no-out-link", *argv),
+            ("nix-build", "--out-link", str(link), *argv),
             activities,
             self.guard,
             name=name,
@@ -275,7 +321,6 @@ class _Run:
         return release, image, activities.steps
 
     def _keep(self, release: str, image: str, done: list[Step]) -> NixArtifact:
-        self.store.add_root(self.job.build_id, image)
         self._sum_up(done)
         return NixArtifact(
             path=release,
@@ -297,3 +342,8 @@ class _Run:
         started = time.monotonic()
         yield
         self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
+
+
+def _prunes(phase: Phase) -> bool:
+    """The phase that takes the development dependencies out of node_modules."""
+    return phase.name == "prune" or phase.name.endswith(":prune")

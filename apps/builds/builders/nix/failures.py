@@ -9,14 +9,14 @@ from apps.builds.builders.nix.realise import LOG_LIMIT, Realised
 from apps.builds.builders.steps import Ended
 from buildpacks.plan import Phase, Plan
 
-_TOO_MUCH_LOG = "exceeded"
+_TOO_MUCH_LOG = "bytes of log output"
 _FULL = "No space left on device"
 
 
 def explain(plan: Plan, activities: Activities, done: Realised) -> BuildFailed:
     """The reason of a build that ended with a status other than 0."""
     said = "\n".join(activities.errors)
-    if "log" in said and _TOO_MUCH_LOG in said:
+    if _TOO_MUCH_LOG in said:
         return BuildFailed(
             f"The build printed more than {LOG_LIMIT // 1024**2} MiB",
             "It was ended, so that its log does not fill the disk.",

@@ -49,6 +49,8 @@ class Fetcher:
     log: BuildLog
     guard: Guard
     variables: Mapping[str, str] = field(default_factory=dict)
+    places: tuple[tuple[str, str], ...] = ()
+    """More programs: store path and where it is shown; its `bin` comes first in PATH."""
 
     @property
     def tools(self) -> Tools:
@@ -58,9 +60,13 @@ class Fetcher:
         pip = {name: known[uv] for uv, name in _PIP.items() if known.get(uv)}
         if "UV_OFFLINE" in os.environ and "PIP_FIND_LINKS" in pip:
             pip["PIP_NO_INDEX"] = "1"
-        folders = [f"{package.path}/bin" for package in self.packages]
+        folders = [f"{target}/bin" for _, target in self.places]
+        folders += [f"{package.path}/bin" for package in self.packages]
         return Tools(
-            tuple(Bind(self.store.physical(path), path) for path in closure),
+            (
+                *(Bind(self.store.physical(path), path) for path in closure),
+                *(Bind(self.store.physical(path), target) for path, target in self.places),
+            ),
             {
                 **pip,
                 "LANG": "C.UTF-8",
@@ -69,6 +75,7 @@ class Fetcher:
             },
             (
                 *(package.path for package in self.packages),
+                *(path for path, _ in self.places),
                 *(f"{name}={value}" for name, value in sorted(self.variables.items())),
             ),
         )

@@ -61,6 +61,8 @@ class NixJob:
 
     Args:
         toolchain: attributes of the package set that build and run the app.
+        compilers: those that only build it.
+        foreign: whether programs built elsewhere run (wheels, native modules).
         packages, libraries: names of the set's `named` (nixPkgs, nixLibs).
         source: the tree.
         commands: of the phases that see the tree.
@@ -76,6 +78,8 @@ class NixJob:
     processes: Mapping[str, str]
     variables: Mapping[str, str]
     image: Mapping[str, Any]
+    compilers: tuple[str, ...] = ()
+    foreign: bool = True
     packages: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     python: PythonJob | None = None

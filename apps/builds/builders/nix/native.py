@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.builds.builders.base import BuildFailed, BuildJob
-from apps.builds.builders.nix import evaluation
+from apps.builds.builders.nix import evaluation, handover
 from apps.builds.builders.nix.activity import Activities
 from apps.builds.builders.nix.evaluation import Request
 from apps.builds.builders.nix.failures import explain
@@ -28,6 +28,7 @@ from buildpacks.nix import FILES, Language, read_devenv_yaml, with_languages
 from buildpacks.plan import Plan
 from buildpacks.planner import NO_WEB
 from buildpacks.procfile import check_command, check_type
+from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
@@ -113,10 +114,11 @@ def _derivation(
         package_set=packages.name,
         revision=job.commit,
         imports=imports,
+        nixpkgs=packages.nixpkgs,
     )
     try:
         found = evaluation.evaluate(packages.instance, job, request, log, guard)
-        evaluation.take(packages.store, found)
+        handover.take(packages.store, found)
     finally:
         remove_tree(evaluation.folder(job))
     inspect(packages.store, found.derivation, packages.sources)
@@ -133,8 +135,9 @@ def _built(
 ) -> str:
     packages.provide([derivation], log)
     tmp = job.tree.parent / "native"
-    root = str(packages.store.root(root_name(job)))
-    argv = ("nix-store", "--realise", derivation, "--add-root", root)
+    roots = Roots.of(packages.instance)
+    link = str(roots.link(root_name(job)))
+    argv = ("nix-store", "--realise", derivation, "--add-root", link)
     activities = Activities(log, {})
     try:
         done = realise(packages.store, argv, activities, guard, name=f"nix-{job.build_id}", tmp=tmp)
@@ -142,7 +145,7 @@ def _built(
         remove_tree(tmp)
     if done.status != 0:
         raise explain(plan, activities, done)
-    (path,) = packages.store.roots()[root_name(job)]
+    (path,) = roots.all()[root_name(job)]
     return path
 
 

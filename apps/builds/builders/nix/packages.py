@@ -58,37 +58,35 @@ class PackageSet:
         return key_of(*(part for file in files for part in (file.name, file.read_bytes())))
 
     @cached_property
-    def _facts(self) -> dict[str, Any]:
-        found = self.records.find("set", self.digest)
-        if found is None:
-            asked = (
-                "set: { inherit (set) versions; named = builtins.mapAttrs (_: _: {}) set.named; "
-                "sources = map (one: one.drvPath) set.sources; }"
-            )
-            text = self.store.run(
-                *("nix-instantiate", "--eval", "--strict", "--json"),
-                *(
-                    "--arg",
-                    "set",
-                    f"import {self.path} {{ }}",
-                    "--expr",
-                    f"{{ set }}: ({asked}) set",
-                ),
-            )
-            found = json.loads(text)
-            self.records.keep("set", self.digest, found, [])
-        return dict(found)
-
-    @property
     def versions(self) -> Mapping[str, Mapping[str, str]]:
         """Language → attribute → version."""
-        found: Mapping[str, Mapping[str, str]] = self._facts["versions"]
+        found: dict[str, dict[str, str]] | None = self.records.find("set", self.digest)
+        if found is None:
+            found = self._evaluate(str(self.path), "-A", "versions")
+            self.records.keep("set", self.digest, found, [])
         return found
 
-    @property
+    @cached_property
     def sources(self) -> frozenset[str]:
         """The derivations of the downloads that the set itself is made of: nobody else's."""
-        return frozenset(self._facts["sources"])
+        key = key_of(self.digest, "sources")
+        found: list[str] | None = self.records.find("set", key)
+        if found is None:
+            expression = f"map (one: one.drvPath) (import {self.path} {{ }}).sources"
+            found = self._evaluate("--expr", expression)
+            self.records.keep("set", key, found, [])
+        return frozenset(found)
+
+    @property
+    def nixpkgs(self) -> Path | None:
+        """Where the pinned nixpkgs lies, for the set that is made of it; fetched when missing."""
+        if self.name != "nixpkgs":
+            return None
+        return self.store.physical(str(self._evaluate(str(self.path / "source.nix"))))
+
+    def _evaluate(self, *arguments: str) -> Any:
+        flags = ("--eval", "--strict", "--json")
+        return json.loads(self.store.run("nix-instantiate", *flags, *arguments))
 
     def choose(self, pin: Pin) -> tuple[str, str]:
         """The attribute and version for `pin`: the newest that fits.
@@ -119,13 +117,29 @@ class PackageSet:
             "package set that has it.",
         )
 
-    def check_names(self, names: Sequence[str], asked_by: str) -> None:
-        """Raises BuildFailed for a name of nixPkgs or nixLibs that the set does not know."""
-        unknown = [name for name in names if name not in self._facts["named"]]
-        if unknown:
+    def check_names(self, names: Sequence[str], asked_by: str, tmp: Path) -> None:
+        """Raises BuildFailed for a name of nixPkgs or nixLibs that the set does not know.
+
+        Args:
+            asked_by: where they stand, for the message.
+            tmp: a folder of the caller's.
+        """
+        if not names:
+            return
+        key = key_of(self.digest, *names)
+        found = self.records.find("names", key)
+        if found is None:
+            tmp.mkdir(parents=True, exist_ok=True)
+            file = tmp / "names.json"
+            file.write_text(json.dumps(list(names)))
+            wanted = ("--argstr", "set", self.name, "--argstr", "names", str(file))
+            found = self._evaluate(str(self.path.parents[1] / "lib/unknown.nix"), *wanted)
+            self.records.keep("names", key, found, [])
+        if found["unknown"]:
+            listed = ", ".join(found["listed"])
             raise BuildFailed(
-                f"{unknown[0]} is not in the package set `{self.name}`",
-                f"{asked_by} asks for it. The set knows {', '.join(sorted(self._facts['named']))}.",
+                f"{found['unknown'][0]} is not in the package set `{self.name}`",
+                f"{asked_by} asks for it." + (f" The set knows {listed}." if listed else ""),
                 f"Take it out of {asked_by}, or ask the administrator for a package set that "
                 "has it.",
             )

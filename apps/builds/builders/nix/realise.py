@@ -17,10 +17,10 @@ from apps.builds.builders.steps import Guard
 from paas.nix.store import Store
 from paas.sandbox import cgroups
 
-LOG_LIMIT = 64 * 1024 * 1024
+LOG_LIMIT = 16 * 1024 * 1024
 """Bytes that one derivation may print; Nix ends it then."""
 _GRACE = 10.0  # seconds that Nix gets to stop its builders
-_OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
+OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def realise(
     tmp.mkdir(parents=True, exist_ok=True, mode=0o755)
     group = None if store.config.daemon else cgroups.create(name, steps.LIMITS)
     process = subprocess.Popen(
-        [*argv, *_OPTIONS],
+        [*argv, *OPTIONS],
         env={**store.environment(), "TMPDIR": str(tmp)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
