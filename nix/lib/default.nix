@@ -80,20 +80,8 @@ let
       inputs = builtins.toFile "inputs" (concatStringsSep "\n" (map storePath step.inputs));
       layers = map toLayer step.layers;
       mounts = places;
-      finish = ''
-        mkdir -p $out/app
-        n=0
-        while [ $n -lt $kept_count ]; do
-          text kept $n
-          if [ -d "app/$text" ]; then
-            mkdir -p "$(dirname "$out/app/$text")"
-            cp -a "app/$text" "$out/app/$text"
-          fi
-          n=$((n + 1))
-        done
-        rm -f $out/app/node_modules/.package-lock.json
-      '';
-      texts.kept = step.results;
+      kept = step.results;
+      finish = ". ${./layer.sh}";
     };
   toLayer = toLayerNamed "dependencies";
   toLayerNamed =
@@ -121,7 +109,10 @@ let
     inherit (wanted) commands caches;
     seeds = map (name: if go != [ ] && name == ".cache/go-build" then goCache else "") wanted.caches;
     inherit variables layers;
-    tree = storePath wanted.source;
+    tree = builtins.path {
+      name = "source";
+      path = wanted.source;
+    };
     mounts = places;
     interpreter = if python == null then "" else "${python}/bin/python";
     finish = ". ${./app.sh}";

@@ -10,17 +10,6 @@
 }:
 let
   inherit (builtins) attrNames toJSON;
-  closure = pkgs.run {
-    name = "closure-info";
-    exportReferencesGraph = [
-      "graph"
-      release
-    ];
-    script = ''
-      mkdir $out
-      grep '^/nix/store/' graph | grep -v '\.drv$' | sort -u > $out/store-paths
-    '';
-  };
   config = toJSON {
     inherit annotations;
     image = image // {
@@ -32,10 +21,21 @@ let
 in
 pkgs.run {
   name = "nix-image-app.tar";
-  inherit config closure release;
+  # nix-snapshotter 0.3 and newer read what to mount from the second, `store-paths` in it
+  outputs = [
+    "out"
+    "closure"
+  ];
+  inherit config release;
   passAsFile = [ "config" ];
+  exportReferencesGraph = [
+    "graph"
+    release
+  ];
   path = [ pkgs.python ];
   script = ''
+    mkdir $closure
+    grep '^/nix/store/' graph | grep -v '\.drv$' | sort -u > $closure/store-paths
     python3 -I ${./image.py} $out $configPath $closure/store-paths $release/root $closure
   '';
 }

@@ -27,6 +27,12 @@ pkgs.run {
       uv pip install --quiet --python $out/bin/python --no-index --no-deps --find-links wheels \
         -r wanted.txt
     fi
+    # what the tree installs of itself is a site folder too, where it is shown
+    for site in $out/lib/python3.*/site-packages; do
+      layer=/deps/project/''${site#$out/}
+      printf "import os, site; os.path.isdir('%s') and site.addsitedir('%s')\n" "$layer" "$layer" \
+        > "$site/paas-project.pth"
+    done
     # sets are written in the order of their hashes
     PYTHONHASHSEED=0 $out/bin/python -m compileall -q --invalidation-mode unchecked-hash $out/lib || true
     # when and from where it was installed

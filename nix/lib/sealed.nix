@@ -10,7 +10,7 @@
 #   variables  { name = text; }: all the environment there is
 #   finish     shell script of ours that makes $out of ./app
 #   inputs     a store path whose references the commands may read
-#   texts      more lists of user text for it
+#   kept       folders of the result, for `finish`; those below /deps can be written to
 { pkgs, base }:
 {
   name,
@@ -24,7 +24,7 @@
   seeds ? map (_: "") caches,
   interpreter ? "",
   inputs ? "",
-  texts ? { },
+  kept ? [ ],
 }:
 let
   inherit (builtins) attrNames attrValues concatMap;
@@ -53,9 +53,8 @@ pkgs.run (
       ${finish}
     '';
   }
-  // import ./texts.nix (
-    texts
-    // {
+  // import ./texts.nix {
+      inherit kept;
       command = commands;
       variable = attrNames variables;
       value = attrValues variables;
@@ -67,5 +66,4 @@ pkgs.run (
       cache = caches;
       seed = seeds;
     }
-  )
 )

@@ -2,8 +2,8 @@
 # app. Nix' sandbox is around it; bubblewrap only gives the files their places.
 #
 # In:  $tree, $base, $bwrap; user text as files (see texts.nix): command_<n>; variable_<n> and
-#      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n> begun with seed_<n>.
-# Out: /build/app, changed.
+#      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n> begun with seed_<n>; kept_<n>.
+# Out: /build/app, changed, and what is kept below /build/deps.
 
 mkdir -p app tmp deps caches
 [ -z "$tree" ] || cp -a "$tree/." app/
@@ -14,11 +14,29 @@ set -- --tmpfs / --ro-bind /nix /nix --bind /build/app /app --bind /build/tmp /t
 set -- "$@" --ro-bind "$base/bin" /bin --ro-bind "$base/etc" /etc --ro-bind "$base/usr" /usr
 set -- "$@" --bind /proc /proc --dev-bind /dev /dev
 n=0
+while [ $n -lt "$kept_count" ]; do
+  text kept $n
+  case $text in
+    /deps/*)
+      mkdir -p ".$text"
+      set -- "$@" --bind "/build$text" "$text"
+      ;;
+  esac
+  n=$((n + 1))
+done
+n=0
 while [ $n -lt "$result_count" ]; do
   text layer $n; layer=$text
   text result $n; result=$text
   case $result in
-    /deps/*) set -- "$@" --ro-bind "$layer$result" "$result" ;;
+    /deps/*)
+      if [ ! -d ".$result" ]; then
+        set -- "$@" --ro-bind "$layer$result" "$result"
+      elif [ -d "$layer$result" ]; then # what this step goes on from
+        cp -a "$layer$result/." ".$result/"
+        chmod -R u+w ".$result"
+      fi
+      ;;
     *)
       if [ "$command_count" -gt 0 ] && [ -d "$layer/app/$result" ]; then
         rm -rf "app/$result"

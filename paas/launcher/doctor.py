@@ -13,9 +13,9 @@ from apps.builds.builders import languages
 from apps.builds.builders.toolchains import installed_pythons
 from buildpacks.ranges import shown_version
 from paas.instance import Instance, InstanceError, current
-from paas.launcher import checks, health, tools
+from paas.launcher import checks, health, nix, tools
 from paas.launcher.errors import LaunchError
-from paas.launcher.lock import holder_of
+from paas.launcher.lock import as_started, holder_of
 from paas.sandbox import probe
 
 
@@ -61,9 +61,13 @@ def main(json: bool = False) -> int:
 def examine(instance: Instance) -> Iterator[Finding]:
     """All findings, the machine's before the instance's."""
     running = holder_of(instance)
+    if running is not None:
+        instance = as_started(instance, running)
     yield from _isolation()
     yield _checked("git", checks.check_git)
     yield _checked("disk", lambda: checks.check_disk(instance))
+    if nix.wanted():
+        yield _checked("nix", lambda: nix.check_nix(instance))
     if running is None:
         yield _checked("port", lambda: checks.check_port(instance))
         yield _checked("ssh port", lambda: checks.check_ssh_port(instance))

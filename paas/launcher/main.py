@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paas import keys
 from paas.instance import Instance, InstanceError, TlsMode, current, make_private
-from paas.launcher import checks, health, leftovers, run_folder
+from paas.launcher import checks, health, leftovers, nix, run_folder
 from paas.launcher.bound import PARENT_VARIABLE
 from paas.launcher.environment import parts_environment
 from paas.launcher.errors import AlreadyRunning, LaunchError
@@ -81,6 +81,8 @@ def _check(instance: Instance) -> None:
     checks.check_disk(instance)
     checks.check_port(instance)
     checks.check_ssh_port(instance)
+    if nix.wanted():
+        nix.ensure_nix(instance)
     if taken := checks.rendezvous_taken(instance):
         _say(taken, error=True)
 

@@ -28,5 +28,6 @@ def publish(instance: Instance, store: Store, build_id: str, paths: Sequence[str
         KeysError: the signing key is missing or badly kept.
     """
     cache = Cache.of(instance)
-    store.add_root(build_id, *paths)
+    if store.roots.all().get(build_id) != list(paths):
+        store.add_root(build_id, *paths)
     return with_room(store, cache, lambda: cache.push(store, paths))

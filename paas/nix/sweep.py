@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def sweep_store(instance: Instance, every: float = STORE_EVERY) -> None:
     if not roots.folder.is_dir():
         return
     try:
-        kept = [path for paths in roots.all().values() for path in paths]
-        Cache.of(instance).collect(kept)
-        store = Store.of(instance)
+        store, cache = Store.of(instance), Cache.of(instance)
+        _fill(store, cache)
+        cache.collect(path for paths in roots.all().values() for path in paths)
         if store.config.directory is not None and _due(store, every):
             store.collect()
             _mark(store).touch()
@@ -38,6 +39,14 @@ def sweep_store(instance: Instance, every: float = STORE_EVERY) -> None:
         return  # the next round will find it idle
     except (NixError, KeysError):
         logger.exception("the Nix store could not be swept")
+
+
+def _fill(store: Store, cache: Cache) -> None:
+    """Push again what is kept and not in the cache, because somebody has deleted that."""
+    for paths in store.roots.all().values():
+        here = [path for path in paths if os.path.lexists(store.physical(path))]
+        if cache.folder is not None and cache.folder.lacks(here):
+            cache.push(store, here)
 
 
 def _due(store: Store, every: float) -> bool:

@@ -12,6 +12,7 @@ from tests.bench import (
     large_push,
     machine,
     memory,
+    nix_builds,
     reading,
     switches,
     tails,
@@ -28,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "crowd": crowd.measure,
     "reading": reading.measure,
     "tails": tails.measure,
+    "nix": nix_builds.measure,
 }
 
 

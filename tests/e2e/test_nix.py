@@ -94,7 +94,8 @@ def test_a_cancelled_build_leaves_the_release_serving(nixed: World) -> None:
         time.sleep(0.05)
     nixed.paas("builds:cancel", "-a", name)
     assert push.stderr is not None
-    assert b"cancelled" in push.stderr.read()
+    said = push.stderr.read().decode()
+    assert "ancelled" in said, said
     assert push.wait() != 0
     assert not _running("65432")
     assert nixed.get(app=name).status == 200

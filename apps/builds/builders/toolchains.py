@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from apps.builds.builders.base import BuildFailed
 from buildpacks.plan import Pin
-from paas.sandbox import panel_python
+from paas.sandbox import Bind, interpreter_binds, panel_python
 
 _QUERY = (
     "import json,platform,sys;"
@@ -28,11 +28,21 @@ _MINORS = range(8, 30)
 
 @dataclass(frozen=True)
 class Interpreter:
-    """An installed Python: its real file, version, and the folder it lives in."""
+    """A Python: its real file, version, and the folder it lives in.
+
+    `closure` is what a sandbox must show for it, where that is more than the
+    folder itself.
+    """
 
     path: Path
     version: Version
     prefix: Path
+    closure: tuple[Bind, ...] = ()
+
+    @property
+    def binds(self) -> tuple[Bind, ...]:
+        """What a sandbox needs to run it."""
+        return self.closure or interpreter_binds(self.prefix)
 
     @property
     def minor(self) -> str:

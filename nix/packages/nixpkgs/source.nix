@@ -1,9 +1,12 @@
 # nixpkgs as the flake's lock pins it, for those who do not come through the flake.
 let
-  lock = builtins.fromJSON (builtins.readFile ../../flake.lock);
-  inherit (lock.nodes.nixpkgs) locked;
+  file = ../../flake.lock;
+  inherit ((builtins.fromJSON (builtins.readFile file)).nodes.nixpkgs) locked;
 in
-fetchTarball {
-  url = "https://github.com/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz";
-  sha256 = locked.narHash;
-}
+if builtins.pathExists file then
+  fetchTarball {
+    url = "https://github.com/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz";
+    sha256 = locked.narHash;
+  }
+else
+  throw "nixpkgs is not pinned here: run `nix flake lock ./nix` where it can be reached, or set PAAS_NIX_PACKAGES=debian"

@@ -17,9 +17,9 @@ from apps.builds.builders.nix import executor
 from apps.builds.builders.nix.executor import NixBuilder, Settings
 from apps.source.archives import unpack
 from buildpacks import PlanError, SourceTree, plan
-from buildpacks.plan import Plan
 from paas import sandbox
 from paas.instance import Instance, current
+from paas.keys import ensure_keys
 from paas.nix.store import Store
 from paas.runtimes.base import Artifact
 from paas.runtimes.local.views import Views
@@ -75,19 +75,22 @@ class Site:
         *,
         number: int = APP_NUMBER,
         change: Callable[[Path], None] | None = None,
-        made: Plan | None = None,
     ) -> Built:
         tree = self.tree(source, number)
         if change is not None:
             change(tree)
-        self.log, self.cancel = [], threading.Event()
-        job = BuildJob(uuid.uuid4().hex, "app", number, tree, "c" * 40)
-        builder = NixBuilder(self.instance, self.store, self.settings)
         try:
-            made = made or plan(SourceTree(tree))
+            return self.build_tree(tree, number=number)
         except PlanError:
             remove_tree(tree)
             raise
+
+    def build_tree(self, tree: Path, *, number: int = APP_NUMBER) -> Built:
+        """Plan and build an unpacked source, which is used up."""
+        made = plan(SourceTree(tree))
+        self.log, self.cancel = [], threading.Event()
+        job = BuildJob(uuid.uuid4().hex, "app", number, tree, "c" * 40)
+        builder = NixBuilder(self.instance, self.store, self.settings)
         return builder.execute(made, job, self.log.append, self.cancel)
 
     def fails(
@@ -149,7 +152,7 @@ def steps(built: Built) -> dict[str, str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="nix-builder-"))
     instance = current({"PAAS_HOME": str(folder / "home"), "PAAS_RUN": str(folder / "run")})
-    instance.home.mkdir(mode=0o700)
+    ensure_keys(instance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAAS_NIX_STORE", str(shared_store(tmp_path_factory)))
         yield Site(instance, Store.of(instance), folder)

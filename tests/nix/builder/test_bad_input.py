@@ -101,3 +101,11 @@ def test_a_source_that_is_what_was_locked_no_more(site: Site, tmp_path: Path) ->
     )
     assert "jq" in failure.what and "not what was locked" in failure.what
     assert "relock" in failure.fix
+
+
+def test_a_phase_of_ones_own_that_fetches(site: Site) -> None:
+    files = {**PYTHON, "requirements.txt": "", "nixpacks.toml": ""}
+    files["nixpacks.toml"] = '[phases.install]\ncmds = ["pip install flask"]\n'
+    failure = site.fails(files)
+    assert failure.what == "The phase install wants the network, which builds by Nix have not"
+    assert "nixPkgs" in failure.fix

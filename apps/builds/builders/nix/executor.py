@@ -14,8 +14,9 @@ from pathlib import Path
 
 from apps.builds.builders import extras, layers, managers, phases, python, steps
 from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
+from apps.builds.builders.installer import PROJECT
 from apps.builds.builders.languages import LANGUAGES
-from apps.builds.builders.nix import native, tarballs, wheels
+from apps.builds.builders.nix import native, project, tarballs, wheels
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
@@ -29,7 +30,11 @@ from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from buildpacks.plan import Phase, Pin, Plan
 from paas.instance import Instance
+from paas.keys import KeysError
+from paas.nix.cache import Cache
 from paas.nix.errors import NixError
+from paas.nix.publish import publish
+from paas.nix.room import ensure_room
 from paas.nix.roots import Roots
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
@@ -60,11 +65,15 @@ class NixBuilder:
     ) -> Built:
         """Turn `job.tree` into a store path by `plan`; as `HostBuilder.execute`."""
         guard = Guard(cancel, self.instance.home)
-        guard.check_disk(steps.FREE_AT_START)
         run = _Run(self, plan, job, BuildLog(log), guard)
         try:
-            return run.execute()
-        except NixError as error:
+            ensure_room(self.store, Cache.of(self.instance))
+            guard.check_disk(steps.FREE_AT_START)
+            with self.store.in_use():
+                built = run.execute()
+            run.publish(built)
+            return built
+        except (NixError, KeysError) as error:
             raise BuildFailed(
                 "Nix could not do its part",
                 str(error),
@@ -108,11 +117,9 @@ class _Run:
             if phases.apart(one)
         }
         with self._timed("fetch"):
-            environment = self._python(fetcher, packages)
+            fetcher, environment = self._python(fetcher, packages, attributes)
             made = tuple(self._layers(fetcher, contents))
-        with self._timed("source"):
-            source = self.store.add(self.job.tree, "source")
-        job = self._job(attributes, source, environment, made, fetcher.places)
+        job = self._job(attributes, environment, made, fetcher.places)
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
@@ -125,9 +132,22 @@ class _Run:
         self.plan = self.native.plan
         self.phases = phases.ordered(self.plan.phases)
 
+    def publish(self, built: Built) -> None:
+        """To the cache, for nodes."""
+        artifact = built.artifact
+        assert isinstance(artifact, NixArtifact)
+        paths = [artifact.path, artifact.image]
+        pushed = publish(self.instance, self.store, self.job.build_id, paths)
+        if pushed is not None and pushed.paths:
+            size = f"{pushed.size / 1024**2:.1f} MiB"
+            self.log.step(f"Pushed {pushed.paths} paths to the cache ({size})")
+
     # --- what the plan asks for ------------------------------------------------
     def _check(self) -> None:
         extras.refuse_apt(self.plan, self.set.name)
+        for phase in self.phases:
+            if phase.network and phase.commands and not phases.apart(phase):
+                raise _online(phase)
         packages = [name for phase in self.plan.phases for name in phase.packages]
         libraries = [name for phase in self.plan.phases for name in phase.libraries]
         self.set.check_names(packages, "nixPkgs of nixpacks.toml", self.tmp)
@@ -193,15 +213,23 @@ class _Run:
         return str(found)
 
     # --- fetched outside --------------------------------------------------------
-    def _python(self, fetcher: Fetcher, packages: Mapping[str, Package]) -> PythonJob | None:
+    def _python(
+        self, fetcher: Fetcher, packages: Mapping[str, Package], attributes: Mapping[str, str]
+    ) -> tuple[Fetcher, PythonJob | None]:
+        """The wheels, and with the fetcher what the tree installs of itself."""
         needs = self.plan.python
         if needs is None:
-            return None
-        (interpreter,) = (n for n in packages if n in self.set.versions["python"])
+            return fetcher, None
+        interpreter = attributes["python"]
         tools = wheels.Tools(packages[interpreter], packages["pip"], packages["uv"])
         own = replace(fetcher, packages=list(packages.values()), variables={}, places=())
         files = python.read_inputs(self.job.tree, needs)
-        return PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
+        version = self.set.versions["python"][interpreter]
+        made, requires = project.install(own, needs, files, packages[interpreter], version)
+        needs = replace(needs, extra=(*needs.extra, *requires))
+        if made is not None:
+            fetcher = replace(fetcher, places=((made, PROJECT), *fetcher.places))
+        return fetcher, PythonJob(interpreter, tuple(wheels.fetch(own, needs, files, tools)))
 
     def _layers(
         self, fetcher: Fetcher, contents: Mapping[str, Mapping[str, bytes]]
@@ -250,7 +278,6 @@ class _Run:
     def _job(
         self,
         attributes: Mapping[str, str],
-        source: str,
         environment: PythonJob | None,
         made: tuple[Layer, ...],
         places: tuple[tuple[str, str], ...],
@@ -280,7 +307,7 @@ class _Run:
             foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
-            source=source,
+            source=str(self.job.tree),
             python=environment,
             layers=made,
             commands=tuple(command for phase in seen for command in phase.commands),
@@ -347,3 +374,14 @@ class _Run:
 def _prunes(phase: Phase) -> bool:
     """The phase that takes the development dependencies out of node_modules."""
     return phase.name == "prune" or phase.name.endswith(":prune")
+
+
+def _online(phase: Phase) -> BuildFailed:
+    return BuildFailed(
+        f"The phase {phase.name} wants the network, which builds by Nix have not",
+        f"`{steps.shown(phase.commands[0])}` would see all of the source, so what it fetches "
+        "could not be known beforehand, nor kept for the next build.",
+        "Let a lock file name what is to be fetched, and the package manager's own phase fetch "
+        f"it: take phases.{phase.name} out of nixpacks.toml. A tool that must be there can be "
+        "named in nixPkgs.",
+    )

@@ -1,6 +1,6 @@
 """The job: the file that tells `nix/lib` what to build, and nothing of this machine.
 
-Everything is plain data; paths are store paths. The file's fields are in
+Everything is plain data; paths are store paths, but for the source. The file's fields are in
 docs/nix.md.
 """
 
@@ -64,7 +64,7 @@ class NixJob:
         compilers: those that only build it.
         foreign: whether programs built elsewhere run (wheels, native modules).
         packages, libraries: names of the set's `named` (nixPkgs, nixLibs).
-        source: the tree.
+        source: the tree, the one path that is none of the store yet.
         commands: of the phases that see the tree.
         caches: folders below /app that are no part of the result.
         paths: what comes first in PATH.

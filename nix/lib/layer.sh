@@ -1,0 +1,16 @@
+# Makes $out of the folders that are kept, after sealed.sh.
+mkdir -p "$out/app"
+n=0
+while [ $n -lt "$kept_count" ]; do
+  text kept $n
+  case $text in
+    /deps/*) from=.$text to=$out$text ;;
+    *) from=app/$text to=$out/app/$text ;;
+  esac
+  if [ -d "$from" ]; then
+    mkdir -p "$(dirname "$to")"
+    cp -a "$from" "$to"
+  fi
+  n=$((n + 1))
+done
+rm -f "$out/app/node_modules/.package-lock.json" # which names where packages came from

@@ -1,0 +1,49 @@
+"""Nix, where the instance builds by it: here before anything is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from paas.instance import Instance
+from paas.launcher.errors import LaunchError
+from paas.nix.errors import NixUnavailable
+from paas.nix.store import Store, require_nix
+
+_INSTALL = ("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "nix-bin")
+
+
+def wanted(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this instance builds by Nix."""
+    env = os.environ if environ is None else environ
+    return env.get("PAAS_BUILDER") == "nix"
+
+
+def check_nix(instance: Instance) -> str:
+    """Which Nix builds, as text.
+
+    Raises:
+        LaunchError: there is none that can be used.
+    """
+    try:
+        version = require_nix()
+        store = Store.of(instance)
+    except NixUnavailable as error:
+        raise LaunchError(str(error)) from error
+    return f"{version}, store {store.config.remote}"
+
+
+def ensure_nix(instance: Instance) -> None:
+    """As `check_nix`; root's launcher installs a missing Nix on Debian."""
+    if shutil.which("nix-store") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(_INSTALL, env=env, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise LaunchError(
+                "Nix is missing, and installing it failed: "
+                f"{(done.stderr.strip().splitlines() or ['apt-get said nothing'])[-1]}\n"
+                "Run `apt-get update && apt-get install nix-bin`, or unset PAAS_BUILDER."
+            )
+    check_nix(instance)
