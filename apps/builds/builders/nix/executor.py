@@ -123,7 +123,8 @@ class _Run:
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
-            artifact = self._keep(release, image, done)
+            described = self.native.steps if self.native is not None else ()
+            artifact = self._keep(release, image, [*described, *done])
         return Built(artifact, tuple(self.timings), tuple(self.log.warnings), self.plan)
 
     def _describe(self) -> None:

@@ -9,13 +9,14 @@ tree becomes /app, the dependencies of languages come in by their locks.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.builds.builders.base import BuildFailed, BuildJob
 from apps.builds.builders.nix import evaluation, handover
-from apps.builds.builders.nix.activity import Activities
+from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.evaluation import Request
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.inspection import inspect
@@ -55,11 +56,13 @@ class Native:
         root: the store path whose closure holds all that it mentions.
         path: folders for PATH.
         plan: the plan with what the repository says in it.
+        steps: what was built or fetched for it.
     """
 
     root: str
     path: tuple[str, ...]
     plan: Plan
+    steps: tuple[Step, ...] = ()
 
 
 def is_native(plan: Plan) -> bool:
@@ -83,7 +86,9 @@ def describe(
     log.step(f"Evaluating {file} with the package set {packages.name}")
     try:
         derivation = _derivation(packages, provider, job, log, guard)
-        root = _built(packages, plan, derivation, job, log, guard)
+        packages.provide([derivation], log)
+        activities = Activities(log, {})
+        root = _built(packages, plan, derivation, job, activities, guard)
         said = _read(store, root)
         _tell(said, file, log)
         refined = _refined(plan, said, file, job)
@@ -94,8 +99,7 @@ def describe(
         log.step(note)
     for warning in refined.warnings[len(plan.warnings) :]:
         log.warn(warning)
-    path = _path(said, refined)
-    return Native(root, path, refined)
+    return Native(root, _path(said, refined), refined, tuple(activities.steps))
 
 
 def root_name(job: BuildJob) -> str:
@@ -130,15 +134,13 @@ def _built(
     plan: Plan,
     derivation: str,
     job: BuildJob,
-    log: BuildLog,
+    activities: Activities,
     guard: Guard,
 ) -> str:
-    packages.provide([derivation], log)
     tmp = job.tree.parent / "native"
     roots = Roots.of(packages.instance)
     link = str(roots.link(root_name(job)))
     argv = ("nix-store", "--realise", derivation, "--add-root", link)
-    activities = Activities(log, {})
     try:
         done = realise(packages.store, argv, activities, guard, name=f"nix-{job.build_id}", tmp=tmp)
     finally:
@@ -150,11 +152,14 @@ def _built(
 
 
 def _read(store: Store, root: str) -> dict[str, Any]:
-    text = (store.physical(root) / "native.json").read_bytes()
+    path = store.physical(root) / "native.json"
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        text = file.read(_MAX_DESCRIPTION + 1)
     if len(text) > _MAX_DESCRIPTION:
         raise BuildFailed(
             "The repository's Nix says too much",
-            f"Its processes, variables and packages take {len(text) // 1024} KiB to write down.",
+            "Its processes, variables and packages take too long to write down.",
             f"At most {_MAX_DESCRIPTION // 1024} KiB are read: use files instead of variables.",
         )
     found: dict[str, Any] = json.loads(text)
