@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from paas.sandbox import remove_tree
 from tests.e2e.world import World, running
+from tests.nix.stores import shared_store, unusable
 
-pytestmark = pytest.mark.skipif(shutil.which("nix") is None, reason="there is no Nix here")
+pytestmark = pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
 _FIRST_BUILD = 600.0  # seconds; the package set comes from the registries
 
 
 @pytest.fixture(scope="module")
 def nixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An instance whose builder is Nix', with a store of its own."""
-    folder = tmp_path_factory.mktemp("nixed")
+    """An instance whose builder is Nix', with a store of the test run's own."""
     settings = {
         "PAAS_BUILDER": "nix",
         "PAAS_NIX_PACKAGES": "debian",
-        "PAAS_NIX_STORE": str(folder / "store"),
+        "PAAS_NIX_STORE": str(shared_store(tmp_path_factory)),
     }
-    with running(folder, **settings) as world:
+    with running(tmp_path_factory.mktemp("nixed"), **settings) as world:
         yield world
-    remove_tree(folder / "store")  # its folders are read-only, which pytest would warn about
 
 
 def _pushed(world: World, sample: str) -> tuple[Path, str]:

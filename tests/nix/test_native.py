@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.nix.repository import Repository
+from tests.nix.stores import unusable
 
 _DERIVATION = """{{ pkgs, system, ... }}: derivation ({{
   name = "bad"; inherit system; builder = "${{pkgs.bash}}/bin/bash"; args = [ "-c" "echo > $out" ];
@@ -280,7 +280,7 @@ def test_experimental_features_are_off(
 
 
 # --- built ----------------------------------------------------------------------------
-@pytest.mark.skipif(shutil.which("apt-get") is None, reason="the package set is Debian's")
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
 def test_a_build_has_neither_network_nor_machine(repository: Repository) -> None:
     """What the derivation may do: see its inputs, and nothing else."""
     secret = repository.instance.home / "secret"
