@@ -107,9 +107,8 @@ let
       in
       builtins.all (name: check options.${name} (at name pushed) values.${name}) (attrNames options);
 
-  # What modules define, and the options they add: { options, definitions } of files and all
-  # they import. `root` is the repository's folder, `files` paths in it, `arguments` what
-  # modules that are functions may ask for.
+  # importer → modules → { options, definitions } of these and all that they import.
+  # root: the repository's folder. arguments: what modules that are functions may ask for.
   load =
     { root, arguments }:
     let

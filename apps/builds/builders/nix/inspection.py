@@ -27,16 +27,20 @@ _EXCEPTIONS = {
 _FIX = "Build it without that: with files of the repository and packages of the set alone."
 
 
-def inspect(store: Store, derivation: str, trusted: Collection[str]) -> None:
+def inspect(store: Store, derivation: str, trusted: Collection[str]) -> list[str]:
     """See that building `derivation` does nothing but build.
 
     Args:
         trusted: derivations of the package set's own downloads, which `sources` provides.
 
+    Returns:
+        the derivations that would be built.
+
     Raises:
         BuildFailed: one of those that would be built asks for more.
     """
-    for path in unbuilt(store, [derivation]):
+    waiting = unbuilt(store, [derivation])
+    for path in waiting:
         if path in trusted:
             continue
         name = path.rpartition("/")[2][33:].removesuffix(".drv")
@@ -44,6 +48,7 @@ def inspect(store: Store, derivation: str, trusted: Collection[str]) -> None:
             _check(name, parse(store.physical(path).read_bytes()))
         except NotADerivation as error:
             raise _refused(name, f"is not in the form that Nix writes ({error})") from None
+    return waiting
 
 
 def _check(name: str, one: Derivation) -> None:

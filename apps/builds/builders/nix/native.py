@@ -86,7 +86,6 @@ def describe(
     log.step(f"Evaluating {file} with the package set {packages.name}")
     try:
         derivation = _derivation(packages, provider, job, log, guard)
-        packages.provide([derivation], log)
         activities = Activities(log, {})
         root = _built(packages, plan, derivation, job, activities, guard)
         said = _read(store, root)
@@ -110,7 +109,7 @@ def root_name(job: BuildJob) -> str:
 def _derivation(
     packages: PackageSet, provider: str, job: BuildJob, log: BuildLog, guard: Guard
 ) -> str:
-    """The derivation in the store, seen to be harmless."""
+    """The derivation in the store, seen to be harmless, with what it is made of."""
     imports = read_devenv_yaml(SourceTree(job.tree)).imports if provider == "devenv" else ()
     request = Request(
         kind=_KINDS[provider],
@@ -125,7 +124,8 @@ def _derivation(
         handover.take(packages.store, found)
     finally:
         remove_tree(evaluation.folder(job))
-    inspect(packages.store, found.derivation, packages.sources)
+    if inspect(packages.store, found.derivation, packages.sources):
+        packages.provide([found.derivation], log)
     return found.derivation
 
 
