@@ -28,7 +28,7 @@ up: $(STAMPS)/runtime
 	@exec $(BIN)/python -m paas.launcher
 
 test: lint
-	$(BIN)/pytest -n $(JOBS) -m "not e2e"
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not e2e"
 	$(BIN)/pytest -n 2 --dist loadfile -m "e2e and not heroku"
 
 test-heroku: $(STAMPS)/dev $(STAMPS)/heroku

@@ -13,7 +13,6 @@ configuration in what is not ours to say (sandbox, build users).
 
 from __future__ import annotations
 
-import grp
 import os
 import socket
 from collections.abc import Mapping
@@ -22,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.instance import Instance, make_private
+from paas.nix import builders, files
 from paas.nix.errors import NixUnavailable
 
 MACHINE = "/nix"
-_BUILD_USERS = "nixbld"
 _DAEMON_SOCKET = f"{MACHINE}/var/nix/daemon-socket/socket"
 _MIB = 1024 * 1024
 _MIN_FREE, _MAX_FREE = 1024 * _MIB, 4096 * _MIB
@@ -42,12 +41,14 @@ class Config:
 
     Args:
         home: Nix's corner of `PAAS_HOME`: `conf/` and `roots/`.
+        owner: the `PAAS_HOME`, from which the users of builders follow.
         cache: what Nix may lose (evaluations, downloads of flakes).
         directory: the folder of a store of its own; None is the machine's.
         daemon: all goes through the machine's Nix daemon.
     """
 
     home: Path
+    owner: Path
     cache: Path
     directory: Path | None
     daemon: bool
@@ -77,13 +78,24 @@ class Config:
             "NIX_USER_CONF_FILES": "",
             "NIX_REMOTE": self.remote,
             "NIX_PATH": "",
+            **self._search_path(env),
         }
+
+    @property
+    def _as_root(self) -> bool:
+        """Nix's builders are ours to start, and to make users of their own."""
+        return os.geteuid() == 0 and not self.daemon
+
+    def _search_path(self, env: Mapping[str, str]) -> dict[str, str]:
+        if not self._as_root:
+            return {}
+        return {"PATH": f"{builders.programs(self.home)}:{env.get('PATH') or os.defpath}"}
 
     def text(self) -> str:
         """The nix.conf."""
         lines = {
             "experimental-features": "nix-command flakes",
-            "build-users-group": _build_users(),
+            "build-users-group": builders.GROUP if self._as_root else "",
             "sandbox": "true",
             "sandbox-fallback": "false",
             "substituters": " ".join(self.substituters),
@@ -107,13 +119,9 @@ class Config:
         make_private(self.home)
         for folder in (self.conf, self.home / "roots", self.cache):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path, text = self.conf / "nix.conf", self.text()
-        with suppress(OSError):
-            if path.read_text() == text:
-                return
-        draft = path.with_name(f".nix.conf.{os.getpid()}")
-        draft.write_text(text)
-        draft.replace(path)
+        if self._as_root:
+            builders.prepare(self.home, self.owner)
+        files.put(self.conf / "nix.conf", self.text())
 
 
 def configure(instance: Instance, environ: Mapping[str, str] | None = None) -> Config:
@@ -130,6 +138,7 @@ def configure(instance: Instance, environ: Mapping[str, str] | None = None) -> C
         _require_machine_store()
     return Config(
         home=instance.home / "nix",
+        owner=instance.home,
         cache=instance.cache / "nix-evaluations",
         directory=directory,
         daemon=daemon,
@@ -167,11 +176,3 @@ def _require_machine_store() -> None:
         "(as root: systemctl start nix-daemon.socket, or nix-daemon), or set PAAS_NIX_STORE "
         "to a folder of yours."
     )
-
-
-def _build_users() -> str:
-    """The group of the machine's build users, if it has any: builds then run as one of them."""
-    with suppress(KeyError):
-        if os.geteuid() == 0 and grp.getgrnam(_BUILD_USERS).gr_mem:
-            return _BUILD_USERS
-    return ""

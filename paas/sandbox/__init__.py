@@ -13,7 +13,7 @@ from paas.sandbox.streams import take_streams
 from paas.sandbox.system import interpreter_binds, panel_python, system_path
 from paas.sandbox.trees import copy_tree, give_tree, make_folder, remove_tree
 from paas.sandbox.usage import Use, forget, oom_killed, usage
-from paas.sandbox.users import INSTALLER, uid_for
+from paas.sandbox.users import INSTALLER, builder_uids, uid_for
 
 __all__ = [
     "INSTALLER",
@@ -28,6 +28,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "Use",
+    "builder_uids",
     "command",
     "copy_tree",
     "find_bwrap",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from paas.sandbox.spec import SandboxError
 
+BUILDERS = 32
+"""How many builders of Nix's may run at once; no app gets their uids."""
 INSTALLER = 0
 """The app number that stands for no app: whoever fetches dependencies for all."""
 
@@ -26,18 +28,30 @@ def uid_for(app_number: int, home: Path) -> int | None:
         home: the instance's PAAS_HOME; two instances get different uids.
 
     Raises:
-        SandboxError: the instance has had more than 65,535 apps, or this
+        SandboxError: the instance has had more than 65,503 apps, or this
             container maps too few users to tell apps apart.
     """
     if os.geteuid() != 0:
         return None
+    first, count = _slot(home)
+    return _within(first, count - BUILDERS, app_number)
+
+
+def builder_uids(home: Path) -> range:
+    """The uids of Nix's builders, beside those of the instance's apps; for a panel that is root."""
+    first, count = _slot(home)
+    return range(first + count - BUILDERS, first + count)
+
+
+def _slot(home: Path) -> tuple[int, int]:
+    """The first uid of an instance, and how many it has."""
     mark = int.from_bytes(hashlib.sha256(os.fsencode(home)).digest()[:4])
     mapped = _mapped_users()
     if mapped > _FIRST + _SLOT * _SLOTS:
-        return _within(_FIRST + mark % _SLOTS * _SLOT, _SLOT, app_number)
+        return _FIRST + mark % _SLOTS * _SLOT, _SLOT
     # A container with its own user namespace (often 65,536 users): stay inside it.
     span = (mapped - 20_000) // 2
-    return _within(20_000 + mark % max(span, 1), span, app_number)
+    return 20_000 + mark % max(span, 1), span
 
 
 def _within(first: int, count: int, number: int) -> int:

@@ -13,6 +13,7 @@ from paas.instance import Instance
 from paas.nix import errors
 from paas.nix.config import configure
 from paas.nix.store import Store, failure, is_store_path, read_path_info, require_nix
+from paas.sandbox import builder_uids
 from tests.nix.conftest import NewStore
 
 NOWHERE = "/nix/store/00000000000000000000000000000000-x"
@@ -84,6 +85,29 @@ def test_a_build_is_isolated_and_its_references_are_known(store: Store, tmp_path
     assert made.deriver == store.deriver(path) and made.deriver.endswith("-made.drv")
     assert store.deriver(reference) is None
     assert store.closure_size([path]) == sum(one.nar_size for one in infos) > 1_000_000
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_builder_cannot_change_what_others_build_from(store: Store, tmp_path: Path) -> None:
+    """It is no root outside, who owns every path of the store."""
+    tools = "${builtins.path { path = %s; name = ''tools''; }}" % (tmp_path / "tools")
+    script = (
+        "({t}/busybox chmod u+w {t} {t}/busybox; echo x > {t}/busybox) || true; "
+        "{t}/busybox cat /proc/self/uid_map > $out; :"
+    )
+    path = build(store, tmp_path, script.format(t=tools))
+    inside, outside, count = map(int, store.physical(path).read_text().split())
+    assert (inside, count) == (1000, 1) and outside in builder_uids(store.config.owner)
+    store.run("nix-store", "--verify", "--check-contents")
+    system = Path("/etc/passwd").read_text() + Path("/etc/group").read_text()
+    assert "paas-nixbld" not in system
+
+
+def test_builders_of_two_instances_are_other_users() -> None:
+    one, two = builder_uids(Path("/srv/one")), builder_uids(Path("/srv/two"))
+    assert not set(one) & set(two)
+    assert len(one) == 32
 
 
 def test_only_what_a_root_needs_survives(store: Store, tmp_path: Path) -> None:

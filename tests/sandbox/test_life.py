@@ -179,10 +179,10 @@ def test_users_differ_by_app_and_instance(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(users, "_mapped_users", lambda: 2**32)
     homes = [Path("/srv/one"), Path("/srv/two")]
-    found = {uid_for(number, home) for home in homes for number in (0, 1, 2, 65_535)}
+    found = {uid_for(number, home) for home in homes for number in (0, 1, 2, 65_503)}
     assert len(found) == 8
     with pytest.raises(SandboxError, match="another PAAS_HOME"):
-        uid_for(65_536, homes[0])
+        uid_for(65_504, homes[0])
     monkeypatch.setattr(users, "_mapped_users", lambda: 65_536)
     small = uid_for(1, homes[0])
     assert small is not None

@@ -37,6 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.timeout(600))
+            # one process builds what all of them need; Go's library, which takes longest, another
+            go = "[go]" in item.nodeid
+            item.add_marker(pytest.mark.xdist_group("nix-go" if go else "nix"))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,13 @@ from tests.nix.builder.test_languages import second
 @pytest.fixture(scope="module")
 def pair(site: Site) -> tuple[Built, Built]:
     """A sample, and the same after a change of one line."""
-    first = site.build(SAMPLES / "flask")
-    assert "to the cache" in site.said
-    return first, site.build(SAMPLES / "flask", change=second)
+    return site.build(SAMPLES / "flask"), site.build(SAMPLES / "flask", change=second)
+
+
+def test_the_log_tells_what_was_pushed(site: Site) -> None:
+    text = f"# {uuid.uuid4()}\n"
+    site.build({"index.html": text})
+    assert "Pushed " in site.said and "paths to the cache" in site.said
 
 
 def image(built: Built) -> str:
