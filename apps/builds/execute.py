@@ -51,9 +51,12 @@ def execute(build: Build, log: LogFile, cancel: threading.Event) -> Built:
         built = _builder().execute(made, job, log.write, cancel)
     finally:
         remove_tree(work_dir(build))
+    build.plan = (built.plan or made).to_json()
     build.phases = [asdict(phase) for phase in built.phases]
     build.artifact = asdict(built.artifact)
-    Build.objects.filter(pk=build.pk).update(phases=build.phases, artifact=build.artifact)
+    Build.objects.filter(pk=build.pk).update(
+        plan=build.plan, phases=build.phases, artifact=build.artifact
+    )
     faults.point("build.built")
     return built
 
@@ -96,7 +99,7 @@ def _unpacked(build: Build) -> Path:
 
 def _plan(tree: Path) -> Plan:
     try:
-        return plan(SourceTree(tree))
+        return plan(SourceTree(tree), by_nix=settings.BUILDER == "nix")
     except PlanError as error:
         what = f"{error.file}: {error.what}" if error.file else error.what
         raise BuildFailed(what, error.why, error.fix) from None

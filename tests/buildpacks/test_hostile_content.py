@@ -47,6 +47,9 @@ FILES = (
     "composer.json",
     "composer.lock",
     "index.php",
+    "devenv.nix",
+    "devenv.yaml",
+    "flake.nix",
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -69,16 +72,21 @@ def _outcome(files: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        try:
-            made = plan(SourceTree(Path(folder)))
-        except PlanError as error:
-            assert error.what
-            assert error.why
-            assert error.fix
-            assert "\n" not in str(error)
-        else:
-            assert made.name
-            assert all("\0" not in command for command in made.processes.values())
+        for by_nix in (False, True):
+            _planned(SourceTree(Path(folder)), by_nix=by_nix)
+
+
+def _planned(tree: SourceTree, *, by_nix: bool) -> None:
+    try:
+        made = plan(tree, by_nix=by_nix)
+    except PlanError as error:
+        assert error.what
+        assert error.why
+        assert error.fix
+        assert "\n" not in str(error)
+    else:
+        assert made.name
+        assert all("\0" not in command for command in made.processes.values())
 
 
 @given(st.dictionaries(st.sampled_from(FILES), st.binary(max_size=200), max_size=4))
@@ -118,3 +126,10 @@ def test_node_json(lock: str, package: object, locked: object) -> None:
 @given(composer=_node)
 def test_composer_json(composer: object) -> None:
     _outcome({"composer.json": json.dumps(composer).encode(), "composer.lock": b"{}"})
+
+
+@given(data=_shaped | _node)
+def test_devenv_yaml(data: object) -> None:
+    """JSON is YAML too."""
+    text = json.dumps({"inputs": data, "imports": [data]} if isinstance(data, str) else data)
+    _outcome({"devenv.yaml": text.encode(), "devenv.nix": b"processes"})

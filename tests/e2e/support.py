@@ -60,6 +60,9 @@ SAMPLE_APPS = (
     Sample("procfile", "no language known here, a command"),
 )
 
+IN_NIX = ("devenv", "nix_default", "nix_flake")
+"""Those that describe themselves in Nix; tests/e2e/test_nix_native.py pushes them."""
+
 
 def versions(said: str) -> str:
     """The languages that a push said it used."""

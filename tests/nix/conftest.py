@@ -12,6 +12,7 @@ from paas.instance import Instance, current
 from paas.keys import ensure_keys
 from paas.nix.store import Store
 from paas.sandbox import remove_tree
+from tests.nix.repository import Repository
 
 NewStore = Callable[[str], Store]
 
@@ -44,3 +45,9 @@ def new_store(nix_instance: Instance, tmp_path: Path) -> NewStore:
 @pytest.fixture
 def store(new_store: NewStore) -> Store:
     return new_store("store")
+
+
+@pytest.fixture
+def repository(nix_instance: Instance, store: Store, tmp_path: Path) -> Repository:
+    """A repository in Nix and what becomes of it."""
+    return Repository(nix_instance, store, tmp_path / "builds")

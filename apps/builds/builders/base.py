@@ -90,11 +90,15 @@ class PhaseTiming:
 
 @dataclass(frozen=True)
 class Built:
-    """A finished build; `warnings` have been logged already."""
+    """A finished build; `warnings` have been logged already.
+
+    `plan` is the one that was executed, where building told more of it.
+    """
 
     artifact: HostArtifact | NixArtifact
     phases: tuple[PhaseTiming, ...]
     warnings: tuple[str, ...]
+    plan: Plan | None = None
 
 
 class Builder(Protocol):

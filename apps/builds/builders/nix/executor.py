@@ -16,11 +16,12 @@ from apps.builds.builders import extras, layers, managers, phases, python, steps
 from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
 from apps.builds.builders.installer import PROJECT
 from apps.builds.builders.languages import LANGUAGES
-from apps.builds.builders.nix import project, tarballs, wheels
+from apps.builds.builders.nix import native, project, tarballs, wheels
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
 from apps.builds.builders.nix.job import Layer, NixJob, PythonJob, derivations
+from apps.builds.builders.nix.native import Native
 from apps.builds.builders.nix.packages import Package, PackageSet
 from apps.builds.builders.nix.paths import safe_name
 from apps.builds.builders.nix.realise import realise
@@ -79,6 +80,7 @@ class NixBuilder:
                 "Ask the administrator to run `paas doctor` on the server.",
             ) from error
         finally:
+            Roots.of(self.instance).remove(native.root_name(job))
             remove_tree(job.tree)
             remove_tree(run.tmp)
 
@@ -97,10 +99,14 @@ class _Run:
         self.records = Records(self.instance, self.store)
         self.tmp = job.tree.parent / "nix"
         self.timings: list[PhaseTiming] = []
+        self.native: Native | None = None
         self.phases = phases.ordered(plan.phases)
 
     def execute(self) -> Built:
         self._check()
+        if native.is_native(self.plan):
+            with self._timed("evaluate"):
+                self._describe()
         with self._timed("toolchain"):
             attributes = self._attributes()
             packages = self._packages(attributes)
@@ -117,8 +123,15 @@ class _Run:
         with self._timed("build"):
             release, image, done = self._build(job)
         with self._timed("artifact"):
-            artifact = self._keep(release, image, done)
-        return Built(artifact, tuple(self.timings), tuple(self.log.warnings))
+            described = self.native.steps if self.native is not None else ()
+            artifact = self._keep(release, image, [*described, *done])
+        return Built(artifact, tuple(self.timings), tuple(self.log.warnings), self.plan)
+
+    def _describe(self) -> None:
+        """Let the repository's own Nix say what is missing in the plan."""
+        self.native = native.describe(self.set, self.plan, self.job, self.log, self.guard)
+        self.plan = self.native.plan
+        self.phases = phases.ordered(self.plan.phases)
 
     def publish(self, built: Built) -> None:
         """To the cache, for nodes."""
@@ -280,6 +293,9 @@ class _Run:
         paths += [path for phase in self.phases for path in phase.paths]
         if "node" in self.plan.providers:
             paths.append("/app/node_modules/.bin")
+        if self.native is not None:
+            paths += self.native.path
+            places = (*places, (self.native.root, "/deps/nix"))
         caches = [name for phase in seen for name in extras.cached_names(phase)]
         plan = json.dumps(self.plan.to_json(), sort_keys=True).encode()
         labels = {

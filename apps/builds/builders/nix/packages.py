@@ -66,6 +66,24 @@ class PackageSet:
             self.records.keep("set", self.digest, found, [])
         return found
 
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """The derivations of the downloads that the set itself is made of: nobody else's."""
+        key = key_of(self.digest, "sources")
+        found: list[str] | None = self.records.find("set", key)
+        if found is None:
+            expression = f"map (one: one.drvPath) (import {self.path} {{ }}).sources"
+            found = self._evaluate("--expr", expression)
+            self.records.keep("set", key, found, [])
+        return frozenset(found)
+
+    @property
+    def nixpkgs(self) -> Path | None:
+        """Where the pinned nixpkgs lies, for the set that is made of it; fetched when missing."""
+        if self.name != "nixpkgs":
+            return None
+        return self.store.physical(str(self._evaluate(str(self.path / "source.nix"))))
+
     def _evaluate(self, *arguments: str) -> Any:
         flags = ("--eval", "--strict", "--json")
         return json.loads(self.store.run("nix-instantiate", *flags, *arguments))

@@ -63,10 +63,10 @@ def provide(store: Store, wanted: Iterable[str]) -> list[Source]:
 
 def missing(store: Store, wanted: Iterable[str]) -> list[Source]:
     """The sources among what would have to be built for the derivations `wanted`."""
-    unbuilt = _unbuilt(store, wanted)
-    if not unbuilt:
+    left = unbuilt(store, wanted)
+    if not left:
         return []
-    shown: dict[str, Any] = json.loads(store.run("nix", "show-derivation", "--", *unbuilt))
+    shown: dict[str, Any] = json.loads(store.run("nix", "show-derivation", "--", *left))
     variables = [one["env"] for one in shown.values() if one["builder"] == BUILDER]
     return [
         Source(env["out"], env["name"], env["from"], env["pname"], env["version"])
@@ -74,7 +74,7 @@ def missing(store: Store, wanted: Iterable[str]) -> list[Source]:
     ]
 
 
-def _unbuilt(store: Store, wanted: Iterable[str]) -> list[str]:
+def unbuilt(store: Store, wanted: Iterable[str]) -> list[str]:
     """The derivations that would have to be built; Nix tells on standard error."""
     store.prepare()
     done = subprocess.run(

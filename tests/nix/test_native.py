@@ -1,0 +1,313 @@
+"""default.nix and flake.nix: what is read out of them; and derivations that are not built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.nix.repository import Repository
+from tests.nix.stores import unusable
+
+_DERIVATION = """{{ pkgs, system, ... }}: derivation ({{
+  name = "bad"; inherit system; builder = "${{pkgs.bash}}/bin/bash"; args = [ "-c" "echo > $out" ];
+}} // {{ {} }})"""
+_FLAKE = """{{
+  inputs = {{ {} }};
+  outputs = {{ self, nixpkgs, ... }}@inputs: let pkgs = nixpkgs.legacyPackages.x86_64-linux; in {{
+    {}
+  }};
+}}"""
+_HASH = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+# --- default.nix -----------------------------------------------------------------
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ pkgs }: @",
+        "{ pkgs ? import <nixpkgs> { }, system, lib, unused ? 1, ... }: @",
+        "let pkgs = import <nixpkgs> { }; in @",
+        "{ pkgs }: { default = @; other = 1; }",
+        '{ pkgs }: { paas = @; default = throw "not this one"; }',
+        "{ pkgs }: pkgs.callPackage ({ runCommand, bash }: @) { }",
+        "import ./nested.nix",
+    ],
+)
+def test_the_package_is_found(repository: Repository, text: str) -> None:
+    package = 'pkgs.runCommand "hello-1.0" { } "mkdir $out"'
+    package = package if "callPackage" not in text else package.replace("pkgs.", "")
+    files = {"nested.nix": f"{{ pkgs }}: {package}"}
+    said = repository.said("default", text.replace("@", f"({package})"), files=files)
+    assert set(said["processes"]) == {"web"}
+    (folder,) = said["path"]
+    assert folder.endswith("-hello-1.0/bin")
+
+
+def test_the_program_is_the_packages_own(repository: Repository) -> None:
+    text = """{ pkgs }: pkgs.stdenv.mkDerivation (final: {
+      pname = "site"; version = "2"; dontUnpack = true; installPhase = "mkdir $out";
+      passthru.processes = { web = "site --port $PORT"; worker = "site work"; };
+      meta.mainProgram = "never";
+    })"""
+    assert set(repository.said("default", text)["processes"]) == {"web", "worker"}
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "why"),
+    [
+        ("{ pkgs }: { }", "default.nix: gives no package", "It gives a set with ."),
+        ("{ pkgs }: { a = 1; b = 2; }", "default.nix: gives no package", "a, b"),
+        ("3", "default.nix: gives no package", "a int"),
+        ("{ nothing }: 1", "default.nix: asks for the argument nothing", "lib, pkgs, system"),
+        ("{ pkgs }: pkgs.jqq", "'jqq' missing", "Nearest to it: jq."),
+        ("{ pkgs }: with pkgs; jqq", "'jqq'", "Nearest to it: jq."),
+        ("{ pkgs }: {", "default.nix:1: cannot be evaluated", "syntax error"),
+        ("{ pkgs }: pkgs.mkShell { }", "a shell is no app", "nothing that runs"),
+        (
+            '{ pkgs }: pkgs.fetchurl { url = "http://x/"; sha256 = ""; }',
+            "fetchurl wants to download something",
+            "without a network",
+        ),
+        ('{ pkgs }: throw "paas-refusal:{}"', "cannot be evaluated", "paas-refusal:{}"),
+        ('{ pkgs }: abort "on purpose"', "cannot be evaluated", "on purpose"),
+        (
+            '{ pkgs }: pkgs.runCommand "a" { passthru.processes.web = 1; } ""',
+            "default.nix: processes.web must be a text",
+            "command",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(repository: Repository, text: str, what: str, why: str) -> None:
+    error = repository.refused("default", text)
+    assert what in error.what
+    assert why in error.why
+
+
+# --- flake.nix --------------------------------------------------------------------
+_HELLO = 'pkgs.runCommand "hello" { } "mkdir $out"'
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        ("", f"packages.x86_64-linux.default = {_HELLO};"),
+        ("", f'packages.x86_64-linux = {{ paas = {_HELLO}; default = throw "not"; }};'),
+        ("", f"defaultPackage.x86_64-linux = {_HELLO};"),
+        ("", f"legacyPackages.x86_64-linux.paas = {_HELLO};"),
+        (
+            'nixpkgs.url = "github:NixOS/nixpkgs/nixos-24.05";',
+            f"packages.x86_64-linux.default = {_HELLO};",
+        ),
+        (
+            'nixpkgs = { type = "github"; owner = "NixOS"; repo = "nixpkgs"; };',
+            f"packages.x86_64-linux.default = {_HELLO};",
+        ),
+        (
+            'utils.url = "github:numtide/flake-utils";',
+            f"inherit (inputs.utils.lib.eachDefaultSystem (system: {{ packages.default = {_HELLO};"
+            " })) packages;",
+        ),
+        (
+            'systems.url = "github:nix-systems/default";',
+            "packages = nixpkgs.lib.genAttrs (import inputs.systems) (system:"
+            f" {{ default = {_HELLO}; }});",
+        ),
+        (
+            'unused.url = "github:someone/something";',
+            f"packages.x86_64-linux.default = {_HELLO}; checks = inputs.unused.checks;",
+        ),
+    ],
+)
+def test_a_flakes_package_is_found(repository: Repository, inputs: str, outputs: str) -> None:
+    said = repository.said("flake", _FLAKE.format(inputs, outputs))
+    assert [folder.partition("-")[2] for folder in said["path"]] == ["hello/bin"]
+
+
+def test_a_flake_knows_itself(repository: Repository) -> None:
+    outputs = """packages.x86_64-linux.default = pkgs.runCommand "hello" {
+      passthru.processes.web = "echo ${self}/data ${self.rev} ${self.shortRev}"
+        + " ${toString self.lastModified} ${builtins.readFile (self + "/data")}";
+    } "";"""
+    found = repository.evaluate("flake", _FLAKE.format("", outputs), files={"data": "content"})
+    drvs = [path.read_text() for path in found.cache.parent.glob("scratch/nix/store/*.drv")]
+    (text,) = [text for text in drvs if "process-web" in text.split('("name",')[-1][:40]]
+    assert "-app/data 0123456789abcdef0123456789abcdef01234567 0123456 1 content" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "why"),
+    [
+        ("{ }", "flake.nix: has no outputs", "a function `outputs`"),
+        (_FLAKE.format("", "devShells = { };"), "has no package for an app", "devShells"),
+        (
+            _FLAKE.format(
+                'other.url = "github:someone/thing";',
+                "packages.x86_64-linux.default = inputs.other.packages.x86_64-linux.default;",
+            ),
+            "flake.nix: the input other cannot be had",
+            "It is github:someone/thing",
+        ),
+    ],
+)
+def test_a_wrong_flake_is_told(repository: Repository, text: str, what: str, why: str) -> None:
+    error = repository.refused("flake", text)
+    assert what in error.what
+    assert why in error.why
+
+
+def test_an_input_is_named_by_its_lock(repository: Repository) -> None:
+    lock = {
+        "nodes": {
+            "thing_2": {"original": {"owner": "someone", "repo": "thing", "type": "github"}},
+            "root": {"inputs": {"other": "thing_2"}},
+        },
+        "root": "root",
+    }
+    outputs = "packages.x86_64-linux.default = inputs.other.packages.x86_64-linux.default;"
+    error = repository.refused(
+        "flake",
+        "{ outputs = { self, nixpkgs, other }@inputs: {" + outputs + "}; }",
+        files={"flake.lock": json.dumps(lock)},
+    )
+    assert "It is someone/thing" in error.why
+
+
+# --- the package set of nixpkgs --------------------------------------------------------
+_NIXPKGS = """{ system, config, overlays }:
+let
+  debian = import @EXPRESSIONS@/packages/debian { inherit system; };
+  versioned = package: package // { version = "1.0"; };
+in
+debian.named // {
+  lib = import @EXPRESSIONS@/devenv/lib.nix // { fromNixpkgs = "yes"; };
+  stdenv.mkDerivation = throw "not needed";
+  python3 = versioned debian.python;
+  python313 = versioned debian.python;
+  helper = builtins.readFile ./helper;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("default", "{ pkgs }: assert pkgs.lib.fromNixpkgs == pkgs.helper; pkgs.jq"),
+        ("default", 'assert (import <nixpkgs> { }).helper == "yes"; (import <nixpkgs> { }).jq'),
+        (
+            "devenv",
+            '{ pkgs, lib, ... }: { packages = lib.optional (pkgs.helper == "yes") pkgs.jq; }',
+        ),
+    ],
+)
+def test_nixpkgs_is_read_where_it_lies(
+    repository: Repository, tmp_path: Path, kind: str, text: str
+) -> None:
+    """A stand-in of its shape: it is not copied, and nothing of it is hidden."""
+    folder = tmp_path / "nixpkgs"
+    folder.mkdir()
+    (folder / "helper").write_text("yes")
+    (folder / "default.nix").write_text(_NIXPKGS.replace("@EXPRESSIONS@", "/opt/paas/nix"))
+    repository.use_nixpkgs(folder)
+    said = repository.said(kind, text)
+    (path,) = said["path"]
+    assert path.partition("-")[2].startswith("jq-")
+
+
+# --- derivations that are not built --------------------------------------------------
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ("__noChroot = true;", "(`__noChroot`)"),
+        ("__structuredAttrs = true; __noChroot = true;", "(`__noChroot`)"),
+        (
+            f'outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "{_HASH}";'
+            ' url = "http://127.0.0.1:1/metadata";',
+            "is a download from http://127.0.0.1:1/metadata",
+        ),
+        (f'outputHashMode = "recursive"; outputHash = "{_HASH}";', "is a download"),
+        (
+            f'builder = "/missing-source"; from = "pypi"; pname = "--index-url=http://127.0.0.1";'
+            f' version = "1"; outputHash = "{_HASH}";',
+            "is a download",
+        ),
+        (
+            f'builder = "builtin:fetchurl"; url = "file:///etc/shadow"; outputHash = "{_HASH}";',
+            "is a download from file:///etc/shadow",
+        ),
+        ('builder = "builtin:fetchurl"; url = "file:///etc/shadow";', "is built by builtin:fetch"),
+        ('builder = "/bin/sh";', "is built by /bin/sh"),
+        ('requiredSystemFeatures = [ "kvm" ];', "requires kvm"),
+        ('requiredSystemFeatures = [ "recursive-nix" ];', "requires recursive-nix"),
+        (
+            '__structuredAttrs = true; requiredSystemFeatures = [ "uid-range" ];',
+            "requires uid-range",
+        ),
+        ('system = "aarch64-darwin";', "is for aarch64-darwin"),
+        ('system = "builtin"; builder = "builtin:unpack-channel";', "is built by builtin:unpack"),
+    ],
+)
+def test_a_derivation_that_wants_more_is_refused(
+    repository: Repository, attributes: str, why: str
+) -> None:
+    error = repository.unbuilt("default", _DERIVATION.format(attributes))
+    assert error.what == "The repository's Nix wants more than a build may"
+    assert "The derivation bad " in error.why
+    assert why in error.why
+
+
+def test_one_deep_inside_is_refused_too(repository: Repository) -> None:
+    bad = 'derivation { name = "bad"; inherit system; builder = "/bin/sh"; __noChroot = true; }'
+    text = f'{{ pkgs, system }}: pkgs.runCommand "a" {{ b = "${{{bad}}}"; }} "mkdir $out"'
+    assert "The derivation bad " in repository.unbuilt("default", text).why
+
+
+@pytest.mark.parametrize(
+    ("attributes", "feature"),
+    [
+        ("__impure = true;", "impure-derivations"),
+        (
+            '__contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";',
+            "ca-derivations",
+        ),
+    ],
+)
+def test_experimental_features_are_off(
+    repository: Repository, attributes: str, feature: str
+) -> None:
+    error = repository.refused("default", _DERIVATION.format(attributes))
+    assert error.what.endswith(f"uses {feature}, an experimental feature of Nix")
+
+
+# --- built ----------------------------------------------------------------------------
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+def test_a_build_has_neither_network_nor_machine(repository: Repository) -> None:
+    """What the derivation may do: see its inputs, and nothing else."""
+    secret = repository.instance.home / "secret"
+    secret.write_text("canary-7261")
+    text = """{ pkgs }: pkgs.runCommand "probe" { } ''
+      mkdir -p $out/bin
+      ls / > $out/root; env > $out/environment; cat /proc/net/dev > $out/network || true
+      cat @SECRET@ > $out/secret 2>&1 || true
+      { : < /dev/tcp/127.0.0.1/80; } 2> $out/connection || true
+    ''"""
+    found = repository.described("default", text.replace("@SECRET@", str(secret)))
+    (folder,) = found.path
+    probe = repository.store.physical(folder).parent
+    assert "canary" not in (probe / "secret").read_text()
+    assert set((probe / "root").read_text().split()) <= {
+        "bin",
+        "build",
+        "dev",
+        "etc",
+        "nix",
+        "proc",
+        "tmp",
+    }
+    assert "PAAS" not in (probe / "environment").read_text()
+    assert {
+        line.split(":")[0].strip() for line in (probe / "network").read_text().splitlines()[2:]
+    } <= {"lo"}
+    assert found.plan.processes == {"web": found.plan.processes["web"]}
+    script = repository.store.physical(found.plan.processes["web"]).read_text()
+    assert script.endswith(f"exec {folder}/probe\n")
