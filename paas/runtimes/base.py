@@ -94,7 +94,8 @@ class Artifact:
     `kind` "host": `path` is the folder that becomes `/app` (each process gets
     its own ephemeral writable copy over it), `mounts` are shared dependencies
     and toolchains, `path_entries` go in front of PATH. `kind` "nix": `path`
-    is a store path (see the Nix builder).
+    is a store path (see the Nix builder), and `image` names an image of it
+    that a cluster's nodes can pull.
     """
 
     kind: str
@@ -102,6 +103,20 @@ class Artifact:
     digest: str
     mounts: tuple[Mount, ...] = ()
     path_entries: tuple[str, ...] = ()
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Autoscale:
+    """How many processes of a type run: from `minimum` to `maximum`, by the load.
+
+    `cpu` is in percent of what a process of its size asks for: above it more
+    are started, below it fewer are kept.
+    """
+
+    minimum: int
+    maximum: int
+    cpu: int
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,7 @@ class ProcessSpec:
 
     `restarts` counts the restarts asked for: {"": 2} for the whole type,
     {"3": 1} for its third process. A changed count makes a new instance.
+    With `autoscale`, `quantity` only says whether any run at all.
     """
 
     type: str
@@ -118,6 +134,7 @@ class ProcessSpec:
     size: Size = field(default_factory=Size)
     checks: tuple[Check, ...] = ()
     restarts: Mapping[str, int] = field(default_factory=dict)
+    autoscale: Autoscale | None = None
 
     @property
     def routed(self) -> bool:
@@ -204,11 +221,16 @@ class ProcessStatus:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one process uses now; memory in bytes, cpu in seconds since it started."""
+    """What one process uses now: memory in bytes.
+
+    `cpu` is in seconds since it started, `cores` what it uses of them at this
+    moment; a runtime knows one of the two.
+    """
 
     name: str
     memory: int
-    cpu: float
+    cpu: float | None = None
+    cores: float | None = None
 
 
 @dataclass(frozen=True)
@@ -410,8 +432,18 @@ class Runtime(Protocol):
         """Ask for the certificate of a routed host that has none; may take half a minute."""
         ...
 
-    def metrics(self, app_id: str) -> list[Usage]: ...
+    def metrics(self, app_id: str) -> list[Usage]:
+        """What an app's processes use.
+
+        Raises:
+            RuntimeFailure: nobody measures it here; the text says what is missing.
+        """
+        ...
 
     def max_quantity(self, process_type: str) -> int | None:
         """The most processes of a type that can run here; None without a bound."""
+        ...
+
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        """Who but the panel decides how many processes of a type run; "" if nobody does."""
         ...

@@ -245,6 +245,9 @@ class NullRuntime:
     def max_quantity(self, process_type: str) -> int | None:
         return None
 
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        return ""
+
     def _start(self, spec: AppSpec, one: _Wanted) -> _Process:
         process = one.process
         outcome = self.outcomes.get(process.command, Outcome())

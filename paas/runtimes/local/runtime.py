@@ -156,6 +156,9 @@ class LocalRuntime:
     def max_quantity(self, process_type: str) -> int | None:
         return SLOTS if process_type == "web" else MOST_PROCESSES
 
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        return ""
+
 
 @contextmanager
 def _fit_for_the_user() -> Iterator[None]:

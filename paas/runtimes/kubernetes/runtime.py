@@ -1,0 +1,176 @@
+"""The Kubernetes runtime: `paas.runtimes.base.Runtime` on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from paas.runtimes.base import (
+    AppSpec,
+    Attachment,
+    Certificate,
+    Event,
+    LogSource,
+    OneOff,
+    ProcessStatus,
+    RouteTable,
+    RuntimeFailure,
+    Size,
+    Terminal,
+    Usage,
+)
+from paas.runtimes.kubernetes import (
+    attaching,
+    certificates,
+    kinds,
+    metrics,
+    observing,
+    oneoffs,
+)
+from paas.runtimes.kubernetes.cluster import Cluster
+from paas.runtimes.kubernetes.names import APP, OURS, object_name, selector
+from paas.runtimes.kubernetes.objects import Routing
+from paas.runtimes.kubernetes.rollout import Rollout, lead
+from paas.runtimes.kubernetes.scaling import Scaling
+from paas.runtimes.kubernetes.settings import ClusterSettings
+from paas.runtimes.kubernetes.state import AppState
+
+_SWEEP_EVERY = 30.0
+
+
+class KubernetesRuntime:
+    """Runs apps on the cluster of `KUBECONFIG`, or the one this process runs in.
+
+    Methods say in `paas.runtimes.base.Runtime` what they do.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self._cluster = Cluster.of(settings)
+        self._next_sweep = 0.0
+
+    def apply(self, spec: AppSpec, token: int) -> Iterator[Event]:
+        yield from Rollout(self._cluster, spec, token).steps()
+
+    def route(
+        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+    ) -> None:
+        states, namespace = self._cluster.states, self._cluster.namespace(app_id)
+        wanted = Routing(hosts, maintenance, routing)
+        state = states.read(namespace, app_id)
+        if not state.release:
+            return  # nothing was applied yet: the first apply brings its own
+        lead(
+            self._cluster,
+            app_id,
+            states.update(namespace, app_id, lambda now: now.routed(wanted), known=state),
+        )
+
+    def tend(self) -> bool:
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_EVERY
+            oneoffs.sweep(self._cluster)
+        return False
+
+    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+        namespace = "" if app_id is None else self._cluster.namespace(app_id)
+        labels = OURS if app_id is None else selector(app_id)
+        found = (
+            self._cluster.client.items(kind, namespace, labels=labels)
+            for kind in (kinds.DEPLOYMENT, kinds.REPLICASET, kinds.POD)
+        )
+        return observing.statuses(*found)
+
+    def run(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        detached: bool = False,
+        timeout: float | None = None,
+        environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
+    ) -> OneOff:
+        order = oneoffs.Order(spec, name, command, environment or {}, size or Size(), timeout)
+        return oneoffs.run(self._cluster, order, detached=detached)
+
+    def find_one_off(self, app_id: str, name: str) -> OneOff | None:
+        return oneoffs.find(self._cluster, app_id, name)
+
+    def run_attached(
+        self,
+        spec: AppSpec,
+        command: str,
+        *,
+        name: str,
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        size: Size | None = None,
+    ) -> None:
+        order = oneoffs.Order(spec, name, command, environment or {}, size or Size(), timeout)
+        oneoffs.run_attached(self._cluster, order)
+
+    def attach(self, app_id: str, name: str, terminal: Terminal | None) -> Attachment:
+        return attaching.attach(self._cluster, app_id, name, terminal)
+
+    def stop(self, app_id: str, name: str) -> bool:
+        return oneoffs.stop(self._cluster, app_id, name)
+
+    def remove(self, app_id: str, token: int) -> None:
+        namespace = self._cluster.namespace(app_id)
+        found = self._cluster.find_namespace(namespace)
+        if found is None:
+            return
+        meta = found["metadata"]
+        if (meta.get("labels") or {}).get(APP) != app_id:
+            raise RuntimeFailure(f"The namespace {namespace} is not ours: it is left alone.")
+        if not meta.get("deletionTimestamp"):
+            self._cluster.states.check(namespace, token)
+            self._cluster.client.delete(kinds.NAMESPACE, "", namespace, uid=meta["uid"])
+        self._cluster.await_deletion(namespace)
+
+    def apps(self) -> list[str]:
+        found = self._cluster.client.items(kinds.NAMESPACE, labels=OURS)
+        return sorted(
+            one["metadata"]["labels"][APP]
+            for one in found
+            if APP in one["metadata"]["labels"] and not one["metadata"].get("deletionTimestamp")
+        )
+
+    def log_sources(self) -> list[LogSource]:
+        return []  # the cluster keeps its logs itself: see `logs`
+
+    def routes(self) -> RouteTable:
+        client = self._cluster.client
+        hosts = {
+            rule["host"]: one["metadata"]["labels"][APP]
+            for one in client.items(kinds.INGRESS, labels=OURS)
+            for rule in one["spec"].get("rules") or []
+            if rule.get("host")
+        }
+        for one in client.items(kinds.HTTP_ROUTE, labels=OURS):
+            app_id = one["metadata"]["labels"][APP]
+            hosts |= dict.fromkeys(one["spec"].get("hostnames") or [], app_id)
+        return RouteTable(hosts=hosts, ports={})
+
+    def certificate(self, host: str) -> Certificate:
+        return certificates.look_up(self._cluster, host)
+
+    def metrics(self, app_id: str) -> list[Usage]:
+        return metrics.usage(self._cluster, app_id)
+
+    def max_quantity(self, process_type: str) -> int | None:
+        return None
+
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        namespace = self._cluster.namespace(app_id)
+        state: AppState = self._cluster.states.read(namespace, app_id)
+        names = {
+            body["metadata"]["annotations"]["paas.dev/name"]: body["metadata"]["name"]
+            for body in state.live
+        }
+        name = names.get(process_type, object_name(process_type))
+        found = self._cluster.client.items(
+            kinds.DEPLOYMENT, namespace, fields=f"metadata.name={name}"
+        )
+        return Scaling(self._cluster.client, namespace).foreign_owner(found[0]) if found else ""
