@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from paas import instance, keys
+from paas.runtimes.choice import misfit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 INSTANCE = instance.current()
@@ -82,6 +84,8 @@ CACHES = {
 
 RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
 BUILDER = os.environ.get("PAAS_BUILDER") or "host"
+if _misfit := misfit(RUNTIME, BUILDER):
+    raise ImproperlyConfigured(_misfit)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

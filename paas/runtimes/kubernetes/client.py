@@ -169,6 +169,21 @@ class Client:
             return False
         return True
 
+    # --- the cluster -----------------------------------------------------------
+    def version(self) -> str:
+        """The server's, as "v1.36.2"."""
+        return str(self._call("GET", "/version").get("gitVersion", "unknown"))
+
+    def may(self, attributes: Mapping[str, str]) -> bool:
+        """Whether our account may do it in every namespace."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": dict(attributes)},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool((self._call("POST", path, {}, review).get("status") or {}).get("allowed"))
+
     # --- streams ---------------------------------------------------------------
     def watch(
         self, kind: Kind, namespace: str, version: str, *, labels: str = "", fields: str = ""
