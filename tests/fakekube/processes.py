@@ -1,0 +1,203 @@
+"""What runs in a container: a real local process, or something that pretends to.
+
+Both keep their output with its times, take input and can be listened to, so
+that logs, attach and exit codes need not know which it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import struct
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .clock import fine_stamp
+
+STDOUT, STDERR = 1, 2
+
+
+@dataclass
+class Line:
+    """A piece of output that ended with a newline, or the last one."""
+
+    time: str
+    text: bytes
+
+
+class Process:
+    """Output and life of a container's process; `exit` has its code, 128+n for a signal."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.listeners: list[Callable[[int, bytes], None]] = []
+        self.changed = asyncio.Event()
+        self._rest = b""
+
+    def wrote(self, channel: int, data: bytes) -> None:
+        """Takes output in: for those attached as it is, for the log by lines."""
+        for listener in list(self.listeners):
+            listener(channel, data)
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        for text in whole:
+            self.lines.append(Line(fine_stamp(), text))
+        self._wake()
+
+    def ended(self, code: int) -> None:
+        if self._rest:
+            self.lines.append(Line(fine_stamp(), self._rest))
+            self._rest = b""
+        if not self.exit.done():
+            self.exit.set_result(code)
+        self._wake()
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        """Input; dropped by what does not read."""
+
+    def close_input(self) -> None:
+        """End of input."""
+
+    def resize(self, width: int, height: int) -> None:
+        """Of a terminal."""
+
+    def signal(self, number: int) -> None:
+        """TERM or KILL."""
+        raise NotImplementedError
+
+
+class Idle(Process):
+    """Pretends: runs until it is told to stop, or for some seconds.
+
+    Args:
+        seconds: real ones, None for ever; code: with which it then exits.
+        heeds: whether TERM ends it.
+    """
+
+    def __init__(
+        self, seconds: float | None = None, code: int = 0, output: str = "", *, heeds: bool = True
+    ) -> None:
+        super().__init__()
+        self._heeds = heeds
+        if output:
+            self.wrote(STDOUT, output.encode() + b"\n")
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.ended, code)
+
+    def signal(self, number: int) -> None:
+        if number == signal.SIGKILL:
+            self.ended(137)
+        elif self._heeds:
+            self.ended(0)
+
+
+class Local(Process):
+    """A real process of this machine, in a session of its own."""
+
+    def __init__(self, child: asyncio.subprocess.Process, terminal: int | None) -> None:
+        super().__init__()
+        self._child, self._terminal = child, terminal
+        self._tasks = [asyncio.ensure_future(self._watch())]
+
+    async def _watch(self) -> None:
+        if self._terminal is not None:
+            readers = [self._read_terminal(self._terminal)]
+        else:
+            assert self._child.stdout is not None
+            assert self._child.stderr is not None
+            readers = [
+                self._read(STDOUT, self._child.stdout), self._read(STDERR, self._child.stderr),
+            ]  # fmt: skip
+        reading = asyncio.gather(*readers)
+        code = await self._child.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reading, 1.0)
+        if self._terminal is not None:
+            os.close(self._terminal)
+            self._terminal = None
+        self.ended(code if code >= 0 else 128 - code)
+
+    async def _read(self, channel: int, stream: asyncio.StreamReader) -> None:
+        while data := await stream.read(65536):
+            self.wrote(channel, data)
+
+    async def _read_terminal(self, terminal: int) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def readable() -> None:
+            try:
+                data = os.read(terminal, 65536)
+            except BlockingIOError:
+                return
+            except OSError:  # the last writer has gone
+                data = b""
+            if data:
+                self.wrote(STDOUT, data)
+            elif not done.done():
+                done.set_result(None)
+
+        loop.add_reader(terminal, readable)
+        try:
+            await done
+        finally:
+            loop.remove_reader(terminal)
+
+    def write(self, data: bytes) -> None:
+        if self._terminal is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._terminal, data)
+        elif self._child.stdin is not None:
+            self._child.stdin.write(data)
+
+    def close_input(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def resize(self, width: int, height: int) -> None:
+        if self._terminal is not None:
+            size = struct.pack("HHHH", height, width, 0, 0)
+            fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, number)
+
+
+async def start(
+    argv: Sequence[str], env: Mapping[str, str], *, stdin: bool, tty: bool, directory: str
+) -> Local:
+    """Starts a local process.
+
+    Raises:
+        OSError: there is no such command.
+    """
+    if not tty:
+        child = await asyncio.create_subprocess_exec(
+            *argv, env=env, cwd=directory, start_new_session=True,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        return Local(child, None)
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *argv, env=env, cwd=directory, start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        )  # fmt: skip
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return Local(child, ours)
