@@ -54,11 +54,15 @@ class Deployments(Controller):
         sets = self._sets(deployment)
         wanted = _plain(deployment["spec"]["template"])
         new = next((each for each in sets if _plain(each["spec"]["template"]) == wanted), None)
+        if deployment["spec"].get("paused"):
+            self._pause(deployment, sets)
+            return
         if new is None:
             self._begin(deployment, sets)
             return
         old = [each for each in sets if each is not new]
         new = self._renumber(deployment, new, old)
+        new = self._copied(deployment, new)
         if deployment["spec"]["strategy"]["type"] == "Recreate":
             self._recreate(deployment, new, old)
         else:
@@ -102,7 +106,7 @@ class Deployments(Controller):
         metadata = {
             "name": f"{name}-{digest}",
             "labels": labels,
-            "annotations": {REVISION: str(number)},
+            "annotations": {**_copiable(deployment), REVISION: str(number)},
             "ownerReferences": owned_by(DEPLOYMENT, deployment),
         }
         call = Call(validation="Ignore")
@@ -112,6 +116,28 @@ class Deployments(Controller):
         self._scaled(deployment, new, 0, spec["replicas"])
         text = f'Created new replica set "{new["metadata"]["name"]}"'
         self._progress(deployment, condition("Progressing", True, "NewReplicaSetCreated", text))
+
+    def _copied(self, deployment: Json, new: Json) -> Json:
+        """A Deployment's annotations are its newest ReplicaSet's, too."""
+        wanted = _copiable(deployment)
+        have = new["metadata"].get("annotations", {})
+        if wanted.items() <= have.items():
+            return new
+
+        def change(each: Json) -> None:
+            each["metadata"].setdefault("annotations", {}).update(wanted)
+
+        return self.verbs.edit(REPLICA_SET, new, change)
+
+    def _pause(self, deployment: Json, sets: list[Json]) -> None:
+        """A paused Deployment makes no ReplicaSet; it scales the one that it has."""
+        if sets:
+            newest = max(sets, key=_revision)
+            self._resize(deployment, newest, deployment["spec"]["replicas"])
+            self._report(deployment, newest, sets)
+            return
+        seen = {"observedGeneration": deployment["metadata"]["generation"]}
+        self.verbs.set_status(DEPLOYMENT, deployment, seen)
 
     @staticmethod
     def _waits(deployment: Json, old: list[Json]) -> bool:
@@ -350,6 +376,12 @@ def _hash(template: Json) -> str:
         number, rest = divmod(number, len(_ALPHABET))
         digits.append(_ALPHABET[rest])
     return "".join(digits)
+
+
+def _copiable(deployment: Json) -> dict[str, str]:
+    left = {REVISION, "kubectl.kubernetes.io/last-applied-configuration"}
+    annotations = deployment["metadata"].get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key not in left}
 
 
 def _revision(replica_set: Json) -> int:
