@@ -39,7 +39,7 @@ READ_SECONDS = 30.0
 WATCH_READ_SECONDS = 90.0
 """Bookmarks come each minute: so long without a byte is a dead connection."""
 _CONNECTIONS = 64
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"

@@ -28,6 +28,7 @@ _SETUP = frozenset({"CreateContainerError", "CreateContainerConfigError", "RunCo
 _NORMAL = frozenset({"ContainerCreating", "PodInitializing", "CrashLoopBackOff", ""})
 _ABSENT = re.compile(r"not ?found|unauthorized|denied|does not exist|exit status 1", re.IGNORECASE)
 _QUOTA = re.compile(r"exceeded quota: [^,]+, requested: (\S+?), used: (\S+?), limited: (\S+)")
+_COMMAND = re.compile(r'(exec: \\?"[^"]*\\?": .*)')
 _MOUNT = re.compile(r'mount source: \\?"([^"\\]+)')
 
 
@@ -203,6 +204,9 @@ def waiting_text(reason: str, message: str, image: str) -> tuple[str, str]:
         return f"cannot start: {image} is no valid image name", ""
     if reason == "ErrImageNeverPull":
         return f"cannot start: the image {image} is not on the machine", ""
+    command = _COMMAND.search(message) if reason == "RunContainerError" else None
+    if command:
+        return f"could not be started: {command[1]}", "Does the build contain that command?"
     if reason == "CreateContainerConfigError":
         return f"cannot start: its configuration is not usable ({short})", ""
     return f"cannot start: {reason}: {short}", "`kubectl describe pod` on the cluster says more."
