@@ -77,7 +77,7 @@ def _tightened(store: Store, obj: Json, live: Json | None, warnings: list[str]) 
         return
     if (live["metadata"].get("labels") or {}).get(_ENFORCE) == "restricted":
         return
-    pods = store.list(named("Pod"), obj["metadata"]["name"])
+    pods = store.all(named("Pod"), obj["metadata"]["name"])
     bad = [each["metadata"]["name"] for each in pods if list(violations(each["spec"]))]
     if bad:
         warnings.append(
@@ -114,7 +114,8 @@ def violations(spec: Json) -> Iterator[str]:
         )
     if found := those(lambda each, own: "ALL" not in _dropped(own) or _added(own)):
         yield (
-            f'unrestricted capabilities ({_plural(found)} must set securityContext.capabilities.drop=["ALL"])'
+            f"unrestricted capabilities ({_plural(found)} must set"
+            ' securityContext.capabilities.drop=["ALL"])'
         )
     bad_volumes = [
         volume["name"]
@@ -122,7 +123,8 @@ def violations(spec: Json) -> Iterator[str]:
         if set(volume) - {"name"} - _ALLOWED_VOLUMES
     ]
     if bad_volumes:
-        yield f"restricted volume types ({_plural(bad_volumes, 'volume', 'volumes')} uses restricted volume type)"
+        which = _plural(bad_volumes, "volume", "volumes")
+        yield f"restricted volume types ({which} uses restricted volume type)"
     yield from _users(pod, those)
     yield from _seccomp(pod, those)
     if found := those(_probes_a_host):
@@ -178,7 +180,7 @@ _WORDS = {"memory": "memory", "cpu": "cpu"}
 
 
 def _limit_ranges(store: Store, kind: Kind, pod: Json) -> None:
-    for obj in store.list(named("LimitRange"), pod["metadata"]["namespace"]):
+    for obj in store.all(named("LimitRange"), pod["metadata"]["namespace"]):
         for limit in obj["spec"]["limits"]:
             if limit["type"] == "Container":
                 for each in containers(pod["spec"]):
@@ -220,13 +222,13 @@ def usage(pod: Json) -> dict[str, Decimal]:
 
 def _quotas(store: Store, kind: Kind, pod: Json) -> None:
     namespace = pod["metadata"]["namespace"]
-    for quota in store.list(named("ResourceQuota"), namespace):
+    for quota in store.all(named("ResourceQuota"), namespace):
         hard = (quota.get("spec") or {}).get("hard", {})
         name = quota["metadata"]["name"]
         needs = usage(pod)
         _must_specify(kind, pod, name, hard)
         used: dict[str, Decimal] = {}
-        for other in store.list(kind, namespace):
+        for other in store.all(kind, namespace):
             if other.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
                 for key, value in usage(other).items():
                     used[key] = used.get(key, Decimal(0)) + value
@@ -277,7 +279,7 @@ def _counts(store: Store, kind: Kind, obj: Json) -> None:
     namespace = obj["metadata"].get("namespace", "")
     if not namespace:
         return
-    for quota in store.list(named("ResourceQuota"), namespace):
+    for quota in store.all(named("ResourceQuota"), namespace):
         hard = (quota.get("spec") or {}).get("hard", {})
         for key in (kind.plural, f"count/{kind.resource}"):
             used = Decimal(store.count(kind, namespace))

@@ -89,11 +89,9 @@ def managed(of: Type, obj: Json, *, subresource: str, has_status: bool) -> dict[
     """The leaves that count: no server's own metadata, status only by its subresource."""
     found = flatten(of, obj)
     for path in list(found):
-        if path in _UNMANAGED or path[:2] in _OWN_META:
+        other = "f:spec" if subresource == "status" else "f:status"
+        if path in _UNMANAGED or path[:2] in _OWN_META or (has_status and path[0] == other):
             del found[path]
-        elif has_status and (path[0] == "f:status") != (subresource == "status"):
-            if path[0] in ("f:status", "f:spec"):
-                del found[path]
     return found
 
 

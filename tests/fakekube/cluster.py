@@ -185,8 +185,8 @@ class Cluster:
         """A stored object, as `get("Deployment", "shop", "web")`; not to be changed."""
         return self.store.get(named(kind), namespace, name)
 
-    def list(self, kind: str, namespace: str = "") -> list[Json]:
-        found: list[Json] = self.call(lambda: self.store.list(named(kind), namespace))
+    def all(self, kind: str, namespace: str = "") -> list[Json]:
+        found: list[Json] = self.call(lambda: self.store.all(named(kind), namespace))
         return found
 
     def create(self, kind: str, obj: Json) -> Json:

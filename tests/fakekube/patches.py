@@ -65,13 +65,7 @@ def _operate(root: Any, each: Mapping[str, Any]) -> Any:
         return each["value"]
     parent, last = _look(root, parts[:-1]), parts[-1]
     if isinstance(parent, list):
-        index = len(parent) if last == "-" else int(last)
-        if operation == "add":
-            parent.insert(index, each["value"])
-        elif operation == "remove":
-            del parent[index]
-        else:
-            parent[index] = each["value"]
+        _operate_list(parent, len(parent) if last == "-" else int(last), each)
     elif operation == "remove":
         del parent[last]
     else:
@@ -79,6 +73,15 @@ def _operate(root: Any, each: Mapping[str, Any]) -> Any:
             raise KeyError(each["path"])
         parent[last] = each["value"]
     return root
+
+
+def _operate_list(items: list[Any], index: int, each: Mapping[str, Any]) -> None:
+    if each["op"] == "add":
+        items.insert(index, each["value"])
+    elif each["op"] == "remove":
+        del items[index]
+    else:
+        items[index] = each["value"]
 
 
 # --- strategic ------------------------------------------------------------

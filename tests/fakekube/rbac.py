@@ -98,9 +98,9 @@ class Access:
         )
 
     def _rules(self, user: User, namespace: str) -> Iterator[Json]:
-        bindings = [(each, "") for each in self.store.list(named("ClusterRoleBinding"))]
+        bindings = [(each, "") for each in self.store.all(named("ClusterRoleBinding"))]
         if namespace:
-            bound = self.store.list(named("RoleBinding"), namespace)
+            bound = self.store.all(named("RoleBinding"), namespace)
             bindings += [(each, namespace) for each in bound]
         for binding, where in bindings:
             if any(_is(subject, user, where) for subject in binding.get("subjects", [])):

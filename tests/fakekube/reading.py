@@ -6,7 +6,7 @@ import asyncio
 import base64
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ def listing(store: Store, query: Query) -> Json:
         text = f"Too large resource version: {revision}, current: {store.revision}"
         raise ApiError(504, "Timeout", text, details={"retryAfterSeconds": 1})
     fits = query.test()
-    found = [obj for obj in store.list(query.kind, query.namespace) if fits(obj)]
+    found = [obj for obj in store.all(query.kind, query.namespace) if fits(obj)]
     metadata: Json = {"resourceVersion": str(store.revision)}
     found = _page(store, query, found, metadata)
     return shaped(query, found, metadata)
@@ -146,8 +146,8 @@ def check_watch(query: Query) -> None:
         raise ApiError(422, "Invalid", text)
 
 
-async def watch(store: Store, query: Query, clock: Clock) -> AsyncIterator[bytes]:
-    """Lines of a watch, until its timeout; None of time for the reader to fall behind in."""
+async def watch(store: Store, query: Query, clock: Clock) -> AsyncGenerator[bytes, None]:
+    """Lines of a watch, until its timeout."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
 
     def listen(event: Event) -> None:
@@ -178,7 +178,7 @@ def _first(store: Store, query: Query, fits: Test) -> list[bytes]:
     if initial or not revision:
         found = [
             line("ADDED", one(query, obj))
-            for obj in store.list(query.kind, query.namespace)
+            for obj in store.all(query.kind, query.namespace)
             if fits(obj)
         ]
         if initial and query.params.get("allowWatchBookmarks") == "true":

@@ -83,5 +83,5 @@ def _expression(rule: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     value = labels.get(rule["key"])
     operator = rule["operator"]
     if operator in ("In", "NotIn"):
-        return (value in rule.get("values", [])) == (operator == "In")
-    return (value is not None) == (operator == "Exists")
+        return bool((value in rule.get("values", [])) == (operator == "In"))
+    return bool((value is not None) == (operator == "Exists"))

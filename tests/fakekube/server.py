@@ -18,7 +18,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from . import discovery, manifests, streams
+from . import discovery, manifests, protobuf, streams
 from .certificates import authority
 from .clock import fine_stamp, stamp
 from .cluster import Cluster, Recorded
@@ -231,7 +231,7 @@ class Server:
         verbs, kind = self.cluster.verbs, asked.kind
         if not asked.name:
             fits = asked.query().test()
-            found = [o for o in self.cluster.store.list(kind, asked.namespace) if fits(o)]
+            found = [o for o in self.cluster.store.all(kind, asked.namespace) if fits(o)]
             for obj in found:
                 where = obj["metadata"].get("namespace", "")
                 verbs.delete(kind, where, obj["metadata"]["name"], options, asked.call)
@@ -321,7 +321,7 @@ class Server:
         fits = query.test()
         items = [
             _usage(pod)
-            for pod in self.cluster.store.list(POD, asked.namespace)
+            for pod in self.cluster.store.all(POD, asked.namespace)
             if fits(pod) and pod.get("status", {}).get("phase") == "Running"
         ]
         if not asked.name:
@@ -393,6 +393,8 @@ async def _body(request: web.Request) -> Any:
     raw = await request.read()
     if not raw:
         return None
+    if request.content_type == protobuf.CONTENT_TYPE:
+        return protobuf.decode(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -44,7 +44,7 @@ class Store:
     def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         return self._objects.get(kind, {}).get(namespace, {}).get(name)
 
-    def list(self, kind: Kind, namespace: str = "") -> list[Json]:
+    def all(self, kind: Kind, namespace: str = "") -> list[Json]:
         """All of a kind (in a namespace), sorted as the real server does."""
         spaces = self._objects.get(kind, {})
         chosen = [namespace] if namespace else sorted(spaces)

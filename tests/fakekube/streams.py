@@ -233,7 +233,7 @@ class Session:
         await self._socket.send_bytes(bytes([STDOUT]))
         sending = asyncio.ensure_future(self._send())
         reading = asyncio.ensure_future(self._receive())
-        done = asyncio.ensure_future(asyncio.shield(self._process.exit))
+        done = asyncio.ensure_future(self._ended())
         try:
             await asyncio.wait({reading, done}, return_when=asyncio.FIRST_COMPLETED)
             left = not done.done()
@@ -247,6 +247,9 @@ class Session:
 
     async def finish(self, status: Json) -> None:
         await _end(self._socket, status)
+
+    async def _ended(self) -> None:
+        await asyncio.shield(self._process.exit)
 
     def _heard(self, channel: int, data: bytes) -> None:
         if self._wanted.get(channel):

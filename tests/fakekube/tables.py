@@ -55,8 +55,11 @@ def _deployment(obj: Json) -> Row:
 def _replica_set(obj: Json) -> Row:
     status = obj.get("status", {})
     return [
-        obj["spec"]["replicas"], status.get("replicas", 0), status.get("readyReplicas", 0), age(obj),
-    ]  # fmt: skip
+        obj["spec"]["replicas"],
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        age(obj),
+    ]
 
 
 def _service(obj: Json) -> Row:

@@ -122,7 +122,7 @@ class Verbs:
             obj.pop("status", None)
         obj = normal(type_of(kind), obj)
         fill(kind, obj, None)
-        obj = {"kind": kind.kind, "apiVersion": kind.api_version} | normal(type_of(kind), obj)
+        obj = _headed(kind, normal(type_of(kind), obj))
         validate(kind, obj, None)
         self.before_create(kind, obj)
         admit(self.store, kind, obj, None, call.warnings)
@@ -252,7 +252,9 @@ class Verbs:
         if subresource != "status":
             fill(kind, new, live)
             new = normal(type_of(kind), new)
-        new = {"kind": kind.kind, "apiVersion": kind.api_version} | new
+        new = _headed(kind, new)
+        if subresource != "status" and "status" in live and "status" in kind.subresources:
+            new["status"] = live["status"]  # as its controller wrote it
         if subresource != "status":
             validate(kind, new, live)
             admit(self.store, kind, new, live, call.warnings)
@@ -280,17 +282,13 @@ class Verbs:
         """
         live = self.get(kind, namespace, name)
         precondition(kind, live, options.uid, options.revision)
-        policy = options.policy
-        if kind.kind == "Job" and policy is None:
-            call.warnings.append(_JOB_WARNING)
-            policy = "Orphan"
+        policy = _policy(kind, options, call)
         new = _copy(live)
         if policy == "Foreground":
             finalizers = new["metadata"].setdefault("finalizers", [])
             if "foregroundDeletion" not in finalizers:
                 finalizers.append("foregroundDeletion")
         grace = _grace(kind, live, options)
-        marked = "deletionTimestamp" in live["metadata"]
         waits = bool(new["metadata"].get("finalizers")) or grace > 0 or kind.kind == "Namespace"
         if call.dry_run:
             return live, not waits
@@ -299,16 +297,7 @@ class Verbs:
         if not waits:
             self.store.remove(kind, live)
             return live, True
-        if not marked:
-            new["metadata"] |= {
-                "deletionTimestamp": stamp(grace), "deletionGracePeriodSeconds": grace,
-            }  # fmt: skip
-            if "generation" in new["metadata"]:
-                new["metadata"]["generation"] += 1
-        elif grace < new["metadata"].get("deletionGracePeriodSeconds", 0):
-            new["metadata"]["deletionGracePeriodSeconds"] = grace
-        if kind.kind == "Namespace":
-            new["status"] = {**new.get("status", {}), "phase": "Terminating"}
+        _mark(kind, new, grace)
         return (live if new == live else self.store.put(kind, new)), False
 
     def _orphan(self, owner: Json) -> None:
@@ -319,6 +308,27 @@ class Verbs:
             if left:
                 metadata["ownerReferences"] = left
             self.store.put(kind, {**obj, "metadata": metadata})
+
+
+def _policy(kind: Kind, options: Deletion, call: Call) -> str | None:
+    """What becomes of dependents; a Job's pods are kept unless the client says otherwise."""
+    if kind.kind != "Job" or options.policy is not None:
+        return options.policy
+    call.warnings.append(_JOB_WARNING)
+    return "Orphan"
+
+
+def _mark(kind: Kind, new: Json, grace: int) -> None:
+    """Notes that an object is going; a second time only a shorter grace counts."""
+    metadata = new["metadata"]
+    if "deletionTimestamp" not in metadata:
+        metadata |= {"deletionTimestamp": stamp(grace), "deletionGracePeriodSeconds": grace}
+        if "generation" in metadata:
+            metadata["generation"] += 1
+    elif grace < metadata.get("deletionGracePeriodSeconds", 0):
+        metadata["deletionGracePeriodSeconds"] = grace
+    if kind.kind == "Namespace":
+        new["status"] = {**new.get("status", {}), "phase": "Terminating"}
 
 
 def _grace(kind: Kind, live: Json, options: Deletion) -> int:
@@ -340,6 +350,11 @@ def _finished(kind: Kind, obj: Json) -> bool:
     if kind.kind == "Namespace":
         return not obj["spec"].get("finalizers")
     return kind.kind != "Pod" or not metadata.get("deletionGracePeriodSeconds")
+
+
+def _headed(kind: Kind, obj: Json) -> Json:
+    """With kind and apiVersion, first."""
+    return {"kind": kind.kind, "apiVersion": kind.api_version, **obj}
 
 
 def _copy(obj: Json) -> Json:

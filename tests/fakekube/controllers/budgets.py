@@ -35,7 +35,7 @@ class Budgets(Controller):
         if event.kind is BUDGET and event.type != "DELETED":
             yield key_of(event.obj)
         elif event.kind is POD:
-            for budget in self.store.list(BUDGET, event.obj["metadata"]["namespace"]):
+            for budget in self.store.all(BUDGET, event.obj["metadata"]["namespace"]):
                 yield key_of(budget)
 
     def reconcile(self, namespace: str, name: str) -> None:
@@ -48,7 +48,7 @@ class Budgets(Controller):
         namespace = budget["metadata"]["namespace"]
         fits = by_spec(budget["spec"].get("selector"))
         pods = [
-            pod for pod in self.store.list(POD, namespace)
+            pod for pod in self.store.all(POD, namespace)
             if fits(pod["metadata"].get("labels", {})) and not is_over(pod)
             and "deletionTimestamp" not in pod["metadata"]
         ]  # fmt: skip
@@ -99,7 +99,7 @@ def evict(budgets: Budgets, pod: Json, options: Deletion, *, dry_run: bool) -> J
     namespace, name = key_of(pod)
     store = budgets.store
     covering = [
-        budget for budget in store.list(BUDGET, namespace)
+        budget for budget in store.all(BUDGET, namespace)
         if by_spec(budget["spec"].get("selector"))(pod["metadata"].get("labels", {}))
     ]  # fmt: skip
     if len(covering) > 1:

@@ -77,7 +77,7 @@ class Deployments(Controller):
         found = [o for kind, o in self.store.owned(uid) if kind is REPLICA_SET]
         if not found:
             fits = by_spec(deployment["spec"]["selector"])
-            for each in self.store.list(REPLICA_SET, namespace):
+            for each in self.store.all(REPLICA_SET, namespace):
                 metadata = each["metadata"]
                 if not metadata.get("ownerReferences") and fits(metadata.get("labels", {})):
                     owner = {"ownerReferences": owned_by(DEPLOYMENT, deployment)}
@@ -205,7 +205,7 @@ class Deployments(Controller):
             return int(desired) - have
         most = desired + _bounds(deployment)[0]
         total = sum(each["spec"]["replicas"] for each in old) + have
-        return max(0, min(most - total, desired - have))
+        return int(max(0, min(most - total, desired - have)))
 
     def _resize(self, deployment: Json, replica_set: Json, replicas: int) -> None:
         before = replica_set["spec"]["replicas"]

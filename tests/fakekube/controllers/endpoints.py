@@ -23,7 +23,7 @@ class Endpoints(Controller):
         if event.kind is SERVICE:
             yield key_of(event.obj)
         elif event.kind is POD and _matters(event):
-            for service in self.store.list(SERVICE, event.obj["metadata"]["namespace"]):
+            for service in self.store.all(SERVICE, event.obj["metadata"]["namespace"]):
                 yield key_of(service)
 
     def reconcile(self, namespace: str, name: str) -> None:
@@ -36,7 +36,7 @@ class Endpoints(Controller):
             return
         fits = by_spec({"matchLabels": selector})
         pods = [
-            pod for pod in self.store.list(POD, namespace)
+            pod for pod in self.store.all(POD, namespace)
             if fits(pod["metadata"].get("labels", {})) and pod.get("status", {}).get("podIP")
             and not is_over(pod)
         ]  # fmt: skip

@@ -97,12 +97,12 @@ class Namespaces(Controller):
         """Deletes what there is; what remains, by kind."""
         for kind in self.store.kinds():
             if kind.namespaced:
-                for obj in self.store.list(kind, name):
+                for obj in self.store.all(kind, name):
                     if "deletionTimestamp" not in obj["metadata"]:
                         options = Deletion(policy="Background")
                         self.verbs.delete(kind, *key_of(obj), options, Call())
         kinds = [kind for kind in self.store.kinds() if kind.namespaced]
-        return {kind: found for kind in kinds if (found := self.store.list(kind, name))}
+        return {kind: found for kind in kinds if (found := self.store.all(kind, name))}
 
     def _say(self, space: Json, left: dict[Kind, list[Json]]) -> None:
         held: dict[str, int] = {}

@@ -150,7 +150,7 @@ class Jobs(Controller):
                                                                  time.monotonic()))  # fmt: skip
         if left > 0:
             self.again(*key_of(job), left + 0.01)
-        return left <= 0
+        return bool(left <= 0)
 
     def _create(self, job: Json) -> None:
         namespace, name = key_of(job)

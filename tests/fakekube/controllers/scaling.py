@@ -1,4 +1,4 @@
-"""HorizontalPodAutoscalers, as far as they go without a load: their bounds, and what tests order."""
+"""HorizontalPodAutoscalers without a load: their bounds, and what tests order."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Scheduler(Controller):
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             self._waiting.discard((namespace, name))
             return
-        nodes = self.store.list(NODE)
+        nodes = self.store.all(NODE)
         refusals: dict[str, int] = {}
         fault = self.cluster.faults.for_container(
             pod, pod["spec"]["containers"][0], "unschedulable"
