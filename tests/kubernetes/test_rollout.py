@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from paas.runtimes.base import Autoscale, NotHealthy, RuntimeFailure
-from paas.runtimes.kubernetes import KubernetesRuntime
+from paas.runtimes.kubernetes import KubernetesRuntime, kinds
 from tests.fakekube.faults import ApiFault, PodFault
 from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import BUILD, make_spec, web, worker
@@ -24,13 +25,15 @@ Kubectl = Callable[..., str]
 def kubectl(kube: FakeKube, tmp_path: Path) -> Kubectl:
     config = kube.kubeconfig(tmp_path / "kubectl")
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, text: str = "") -> str:
         done = subprocess.run(
             [".venv/bin/kubectl", f"--kubeconfig={config}", *arguments],
+            input=text,
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     return run
@@ -61,14 +64,14 @@ def test_a_deploy_takes_few_calls_and_asks_nothing_twice(
 def test_a_process_scaled_to_none_never_runs(kube: FakeKube, runtime: KubernetesRuntime) -> None:
     spec = make_spec(web(), worker(quantity=0))
     deploy(runtime, spec)
-    pods = objects(kube, spec, "Pod").values()
+    pods = objects(kube, spec, kinds.POD).values()
     assert {pod["metadata"]["labels"]["paas.dev/process"] for pod in pods} == {"web"}
 
 
 def test_release_bodies_own_no_replicas(kube: FakeKube, runtime: KubernetesRuntime) -> None:
     spec = make_spec(web(quantity=3))
     deploy(runtime, spec)
-    (deployment,) = objects(kube, spec, "Deployment").values()
+    (deployment,) = objects(kube, spec, kinds.DEPLOYMENT).values()
     owners = {
         entry["manager"]
         for entry in deployment["metadata"]["managedFields"]
@@ -83,7 +86,8 @@ def test_what_is_no_longer_asked_for_goes_and_what_others_made_stays(
 ) -> None:
     spec = make_spec(web(quantity=2), worker())
     deploy(runtime, spec, 1)
-    kubectl("-n", namespace(spec), "create", "secret", "generic", "theirs", "--from-literal=a=b")
+    theirs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}}
+    kubectl("-n", namespace(spec), "apply", "-f", "-", text=json.dumps(theirs))
     deploy(runtime, replace(spec, processes=(web(),), release=2), 2)
     there = objects(kube, spec)
     assert ("Deployment", "worker") not in there
@@ -102,7 +106,7 @@ def test_somebody_elses_scale_is_a_named_conflict(
     with pytest.raises(RuntimeFailure, match="kubectl"):
         deploy(runtime, replace(spec, processes=(web(), worker(quantity=2))), 2)
     (_, worker_now), *_ = [
-        item for item in objects(kube, spec, "Deployment").items() if item[0][1] == "worker"
+        item for item in objects(kube, spec, kinds.DEPLOYMENT).items() if item[0][1] == "worker"
     ]
     assert worker_now["spec"]["replicas"] == 3
 
@@ -154,7 +158,7 @@ def test_a_failed_rollout_says_why_and_the_old_pods_serve_on(
 ) -> None:
     spec = make_spec()
     deploy(runtime, spec, 1)
-    (old,) = objects(kube, spec, "Pod")
+    (old,) = objects(kube, spec, kinds.POD)
     broken = replace(spec, release=2, artifact=replace(BUILD, image=f"img:{fault}"))
     kube.cluster.faults.pods.append(
         PodFault(fault, image=f"img:{fault}", exit_code=7, output="boom: no DATABASE_URL")
@@ -164,9 +168,9 @@ def test_a_failed_rollout_says_why_and_the_old_pods_serve_on(
     assert failure.value.process == "web.1"
     if fault == "crash":
         assert failure.value.output == ("boom: no DATABASE_URL",)
-    assert old in objects(kube, spec, "Pod")
-    assert "deletionTimestamp" not in objects(kube, spec, "Pod")[old]["metadata"]
-    (deployment,) = objects(kube, spec, "Deployment").values()
+    assert old in objects(kube, spec, kinds.POD)
+    assert "deletionTimestamp" not in objects(kube, spec, kinds.POD)[old]["metadata"]
+    (deployment,) = objects(kube, spec, kinds.DEPLOYMENT).values()
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == BUILD.image
 
 
@@ -216,5 +220,5 @@ def test_closing_before_ready_leaves_nothing_of_a_first_release(
     spec = make_spec()
     events = up_to_ready(runtime.apply(spec, 1))
     events.close()  # type: ignore[attr-defined]
-    assert objects(kube, spec, "Deployment") == {}
+    assert objects(kube, spec, kinds.DEPLOYMENT) == {}
     assert runtime.routes().hosts.get(spec.hosts[0]) is None

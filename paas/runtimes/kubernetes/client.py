@@ -397,8 +397,8 @@ def _connect() -> tuple[Any, Any]:
 
     configuration = client.Configuration()
     try:
-        if os.environ.get("KUBECONFIG"):
-            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        if named := os.environ.get("KUBECONFIG"):
+            config.load_kube_config(named, client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError) as error:

@@ -30,6 +30,7 @@ from paas.runtimes.base import (
 )
 from paas.runtimes.kubernetes import diagnosis, slots
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
+from paas.runtimes.kubernetes.errors import Conflict
 from paas.runtimes.kubernetes.feed import Feed
 from paas.runtimes.kubernetes.kinds import DEPLOYMENT, JOB, POD, REPLICASET
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
@@ -159,7 +160,12 @@ class Rollout:
             # Else it would begin with one pod, before anybody can say how many.
             paused = self._client.apply({**body, "spec": {**body["spec"], "paused": True}})
             self._scaling.set(paused, process)
-        now = self._client.apply(body)
+        try:
+            now = self._client.apply(body)
+        except Conflict:
+            if before is not None:
+                del self._touched[name]  # nothing of it was written, so nothing is to be undone
+            raise
         if before is not None:
             self._choose_leavers(process, now)
         scaled = self._scaling.set(now, process)
