@@ -7,7 +7,7 @@ Everything here is immutable, so that a spec can be compared, hashed and kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -442,6 +442,24 @@ class Runtime(Protocol):
 
     def max_quantity(self, process_type: str) -> int | None:
         """The most processes of a type that can run here; None without a bound."""
+        ...
+
+    autoscales: bool
+    """Whether `ProcessSpec.autoscale` means anything here."""
+
+    def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
+        """Which apps are not as their specs say: app id → what is wrong, "" if nobody looked.
+
+        Whatever is not in it needs no `apply`.
+        """
+        ...
+
+    def preview(self, spec: AppSpec) -> list[str]:
+        """What `apply` would change, in words, without changing it; no values of the environment.
+
+        Raises:
+            RuntimeFailure: this runtime cannot tell before it does it.
+        """
         ...
 
     def scaled_by(self, app_id: str, process_type: str) -> str:

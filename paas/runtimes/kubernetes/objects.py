@@ -124,9 +124,9 @@ class AppObjects:
         }
         return _made(body)
 
-    def routes(self, routing: Routing) -> list[Object]:
-        """What leads `routing.hosts` to the app, or to a 503 while it is in maintenance."""
-        return routes(self._settings, self.namespace, self._spec.app_id, routing)
+    def routing(self) -> Routing:
+        """The spec's; a newer one may hold."""
+        return Routing(self._spec.hosts, self._spec.maintenance, self._spec.routing)
 
 
 def namespace(name: str, app_id: str, app_name: str) -> Object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
@@ -34,7 +34,7 @@ from paas.runtimes.kubernetes.errors import Conflict
 from paas.runtimes.kubernetes.feed import Feed
 from paas.runtimes.kubernetes.kinds import DEPLOYMENT, JOB, POD, REPLICASET
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
-from paas.runtimes.kubernetes.objects import PROGRESS_SECONDS, WAITS, AppObjects, Routing
+from paas.runtimes.kubernetes.objects import PROGRESS_SECONDS, WAITS, AppObjects
 from paas.runtimes.kubernetes.pods import image_of
 from paas.runtimes.kubernetes.pruning import prune
 from paas.runtimes.kubernetes.scaling import Scaling, start_count
@@ -119,12 +119,8 @@ class Rollout:
         self._feed.start()
         self._end_orphans()
         folds = _folds(self._spec, self._state)
-        rolls = {
-            one.type: one.restarts.get("", 0) + folds.get(one.type, 0)
-            for one in self._spec.processes
-        }
         self._state = replace(self._state, folds=folds)
-        self._objects = AppObjects(self._cluster.settings, self._spec, rolls)
+        self._objects = AppObjects(self._cluster.settings, self._spec, rolls_of(self._spec, folds))
 
     def _end_orphans(self) -> None:
         """A release phase belongs to whoever steers: what runs of one now has lost its worker."""
@@ -288,7 +284,7 @@ class Rollout:
                 restarts={one.type: dict(one.restarts) for one in self._spec.processes},
                 folds=self._state.folds,
                 live=tuple(self._objects.deployments()),
-            ).routed(Routing(self._spec.hosts, self._spec.maintenance, self._spec.routing))
+            ).routed(self._objects.routing())
 
         self._state = self._cluster.states.update(
             self._namespace, self._spec.app_id, committed, known=self._state
@@ -357,6 +353,11 @@ def lead(cluster: Cluster, app_id: str, state: AppState) -> list[Object]:
         if now.routing == state.routing:
             return made
         state = now
+
+
+def rolls_of(spec: AppSpec, folds: Mapping[str, int]) -> dict[str, int]:
+    """Process type → how often all its processes were asked to restart."""
+    return {one.type: one.restarts.get("", 0) + folds.get(one.type, 0) for one in spec.processes}
 
 
 def _folds(spec: AppSpec, state: AppState) -> dict[str, int]:

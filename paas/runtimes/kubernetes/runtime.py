@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from paas.runtimes.base import (
     AppSpec,
@@ -22,10 +22,12 @@ from paas.runtimes.base import (
 from paas.runtimes.kubernetes import (
     attaching,
     certificates,
+    drift,
     kinds,
     metrics,
     observing,
     oneoffs,
+    preview,
 )
 from paas.runtimes.kubernetes.cluster import Cluster
 from paas.runtimes.kubernetes.names import APP, OURS, object_name, selector
@@ -161,6 +163,14 @@ class KubernetesRuntime:
 
     def max_quantity(self, process_type: str) -> int | None:
         return None
+
+    autoscales = True
+
+    def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
+        return drift.drift(self._cluster, specs)
+
+    def preview(self, spec: AppSpec) -> list[str]:
+        return list(preview.changes(self._cluster, spec))
 
     def scaled_by(self, app_id: str, process_type: str) -> str:
         namespace = self._cluster.namespace(app_id)
