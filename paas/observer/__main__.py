@@ -15,6 +15,7 @@ from paas import instance
 from paas.instance import Instance, InstanceError
 from paas.observer.service import Observer
 from paas.observer.watch import Observed
+from paas.runtimes.choice import KUBERNETES, LOCAL, make_runtime
 
 
 def main() -> int:
@@ -52,10 +53,13 @@ def allow_many_files() -> None:
 
 
 def runtime_of(here: Instance) -> Observed:
-    """The runtime whose processes are observed; imported here, since none needs the others."""
-    from paas.runtimes.local import LocalRuntime
+    """The runtime whose processes are observed."""
+    if os.environ.get("PAAS_RUNTIME") == KUBERNETES:
+        from paas.runtimes.kubernetes.settings import ClusterSettings
+        from paas.runtimes.kubernetes.view import ClusterView
 
-    return LocalRuntime(here)
+        return ClusterView(ClusterSettings.of())
+    return make_runtime(LOCAL, here)
 
 
 async def _run(here: Instance) -> None:
