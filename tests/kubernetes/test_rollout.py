@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.runtimes.base import Autoscale, NotHealthy, RuntimeFailure
+from paas.runtimes.base import Autoscale, NotHealthy, Progress, RuntimeFailure
 from paas.runtimes.kubernetes import KubernetesRuntime, kinds
 from tests.fakekube.faults import ApiFault, PodFault
 from tests.fakekube.server import FakeKube
@@ -105,10 +105,10 @@ def test_somebody_elses_scale_is_a_named_conflict(
     assert runtime.scaled_by(spec.app_id, "web") == ""
     with pytest.raises(RuntimeFailure, match="kubectl"):
         deploy(runtime, replace(spec, processes=(web(), worker(quantity=2))), 2)
-    (_, worker_now), *_ = [
-        item for item in objects(kube, spec, kinds.DEPLOYMENT).items() if item[0][1] == "worker"
-    ]
-    assert worker_now["spec"]["replicas"] == 3
+    events = deploy(runtime, replace(spec, environment={"BODY": "two"}, release=2), 3)
+    assert Progress("How many worker processes run is left to kubectl") in events
+    assert objects(kube, spec)["Deployment", "worker"]["spec"]["replicas"] == 3
+    assert runtime.drift([replace(spec, environment={"BODY": "two"}, release=2)]) == {}
 
 
 def test_somebody_elses_edit_is_a_named_conflict(

@@ -9,12 +9,12 @@ from typing import Any
 from paas.runtimes.base import AppSpec, RuntimeFailure
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
 from paas.runtimes.kubernetes.kinds import DEPLOYMENT, NAMESPACE, SECRET, SERVICE_ACCOUNT
-from paas.runtimes.kubernetes.names import APP, OURS, Object
+from paas.runtimes.kubernetes.names import APP, OURS, SCALE_MANAGER, Object
 from paas.runtimes.kubernetes.objects import AppObjects
 from paas.runtimes.kubernetes.pruning import LISTED
 from paas.runtimes.kubernetes.rollout import rolls_of
-from paas.runtimes.kubernetes.scaling import start_count
-from paas.runtimes.kubernetes.state import parse
+from paas.runtimes.kubernetes.scaling import CONTROLLER, owners, start_count
+from paas.runtimes.kubernetes.state import AppState, parse
 from paas.runtimes.kubernetes.verdict import owner_of
 
 _COMPARED = (NAMESPACE, SERVICE_ACCOUNT, SECRET, DEPLOYMENT, *LISTED)
@@ -58,18 +58,26 @@ def _differences(cluster: Cluster, spec: AppSpec, found: Found) -> Iterator[str]
             yield f"{kind} {name} is missing"
         elif changed := difference(body, live):
             yield f"{kind} {name} was changed: {changed}"
-    for process, body in zip(spec.processes, deployments, strict=True):
-        live = found.get((DEPLOYMENT.name, body["metadata"]["name"]))
-        if (
-            live
-            and process.autoscale is None
-            and live["spec"].get("replicas") != start_count(process)
-        ):
-            yield f"{process.type} was scaled to {live['spec'].get('replicas')}"
+    yield from _scaled(spec, deployments, found, state)
     names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
     for (kind, name), body in found.items():
         if kind in _PRUNED and (kind, name) not in names and not owner_of(body):
             yield f"{kind} {name} is left over"
+
+
+def _scaled(
+    spec: AppSpec, deployments: Iterable[Object], found: Found, state: AppState
+) -> Iterator[str]:
+    """Numbers that are not as asked for; one that somebody else has set was told about once."""
+    for process, body in zip(spec.processes, deployments, strict=True):
+        live = found.get((DEPLOYMENT.name, body["metadata"]["name"]))
+        if live is None or process.autoscale is not None:
+            continue
+        asked = state.quantities.get(process.type) == process.quantity
+        foreign = set(owners(live)) - {SCALE_MANAGER, CONTROLLER}
+        count = live["spec"].get("replicas")
+        if count != start_count(process) and not (asked and foreign):
+            yield f"{process.type} was scaled to {count}"
 
 
 _PRUNED = frozenset(kind.name for kind in (DEPLOYMENT, *LISTED))

@@ -62,9 +62,11 @@ class _Awaited:
 
     @property
     def names(self) -> str:
+        """ "web.1, web.2"; the type where somebody else counts, "" where none is to run."""
         count = self.judge.wanted.replicas
-        numbers = range(1, count + 1) if count is not None else ()
-        return ", ".join(f"{self.process.type}.{n}" for n in numbers) or self.process.type
+        if count is None:
+            return self.process.type
+        return ", ".join(f"{self.process.type}.{n}" for n in range(1, count + 1))
 
 
 class Rollout:
@@ -78,6 +80,7 @@ class Rollout:
         self._namespace = self._objects.namespace
         self._touched: dict[str, Object | None] = {}  # Deployment's name → as it was
         self._awaited: list[_Awaited] = []
+        self._left_alone: dict[str, str] = {}  # process type → who decides its number
         self._scaling = Scaling(self._client, self._namespace)
         self._feed = Feed(
             self._client,
@@ -164,7 +167,7 @@ class Rollout:
             raise
         if before is not None:
             self._choose_leavers(process, now)
-        scaled = self._scaling.set(now, process)
+        scaled = self._scale(process, now)
         replaced = self._restart(process, name) if before is not None else set()
         kept = (
             before is not None
@@ -173,11 +176,28 @@ class Rollout:
         )
         if kept and not scaled and not replaced:
             return
-        replicas = None if process.autoscale and process.quantity else process.quantity
+        follows = process.autoscale and process.quantity
+        foreign = process.type in self._left_alone
+        replicas = None if follows or foreign else process.quantity
         wanted = Wanted(
             name, now["metadata"]["generation"], replicas, self._cluster.settings.boot_seconds
         )
         self._awaited.append(_Awaited(process, name, Judge(wanted), replaced))
+
+    def _scale(self, process: ProcessSpec, now: Object) -> bool:
+        """Set its number; a deploy that asks for no other one leaves somebody else's alone.
+
+        Raises:
+            Conflict: another number is asked for, and somebody else decides about it.
+        """
+        try:
+            return self._scaling.set(now, process)
+        except Conflict as error:
+            if self._state.quantities.get(process.type) != process.quantity:
+                raise
+            managers = ", ".join(sorted({one.manager for one in error.contested}))
+            self._left_alone[process.type] = managers
+            return False
 
     def _choose_leavers(self, process: ProcessSpec, now: Object) -> None:
         """Let a scale-down take the last ones, `worker.3` before `worker.1`."""
@@ -228,16 +248,19 @@ class Rollout:
     # --- wait ---------------------------------------------------------------------
     def _wait(self) -> Iterator[Event]:
         """Until all pods are up; fails as soon as it is certain that one will not be."""
-        if not self._awaited:
-            return
-        yield Progress("Starting " + ", ".join(one.names for one in self._awaited))
+        for kind, manager in self._left_alone.items():
+            yield Progress(f"How many {kind} processes run is left to {manager}")
+        starting = [one.names for one in self._awaited if one.names]
+        if starting:
+            yield Progress("Starting " + ", ".join(starting))
         deadline = time.monotonic() + PROGRESS_SECONDS + 2 * self._cluster.settings.boot_seconds
         pending, seen = list(self._awaited), 0
         while pending:
             for one in list(pending):
                 if self._is_up(one):
                     pending.remove(one)
-                    yield Progress(f"{one.names} {'is' if ',' not in one.names else 'are'} up")
+                    if one.names:
+                        yield Progress(f"{one.names} {'are' if ',' in one.names else 'is'} up")
                 else:
                     self._judge(one, late=time.monotonic() > deadline)
             if pending:
@@ -283,6 +306,7 @@ class Rollout:
                 release=self._spec.release,
                 restarts={one.type: dict(one.restarts) for one in self._spec.processes},
                 folds=self._state.folds,
+                quantities={one.type: one.quantity for one in self._spec.processes},
                 live=tuple(self._objects.deployments()),
             ).routed(self._objects.routing())
 

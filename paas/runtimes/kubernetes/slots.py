@@ -26,16 +26,18 @@ def numbered(pods: Iterable[Object]) -> dict[str, int]:
 
 
 def _numbered(group: list[Object]) -> dict[str, int]:
-    """Those that leave come last: they keep a number only if it was written down."""
+    """Those that leave keep theirs, but their place is free for whoever replaces them."""
     given: dict[str, int] = {}
     taken: set[int] = set()
-    for pod in sorted(group, key=_order):
-        number = written(pod)
-        if number is not None and number not in taken:
+    ordered = sorted(group, key=_order)
+    for pod in ordered:
+        number, leaves = written(pod), "deletionTimestamp" in pod["metadata"]
+        if number is not None and (leaves or number not in taken):
             given[pod["metadata"]["uid"]] = number
-            taken.add(number)
-    free = iter(number for number in range(1, len(group) + len(taken) + 1) if number not in taken)
-    for pod in sorted(group, key=_order):
+            if not leaves:
+                taken.add(number)
+    free = (number for number in range(1, 2 * len(group) + 1) if number not in taken)
+    for pod in ordered:
         if pod["metadata"]["uid"] not in given:
             given[pod["metadata"]["uid"]] = next(free)
     return given

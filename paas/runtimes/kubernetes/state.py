@@ -35,6 +35,7 @@ class AppState:
     Args:
         restarts: process type → `ProcessSpec.restarts`, as far as they are carried out.
         folds: process type → restarts of its only process, which were carried out on all.
+        quantities: process type → how many were asked for.
         live: the Deployments of the committed release, as they were applied.
         version: of the Secret that it was read from; "" if there is none.
     """
@@ -43,6 +44,7 @@ class AppState:
     routing: Routing = field(default_factory=lambda: Routing((), False, -1))
     restarts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     folds: Mapping[str, int] = field(default_factory=dict)
+    quantities: Mapping[str, int] = field(default_factory=dict)
     live: tuple[Object, ...] = ()
     version: str = ""
 
