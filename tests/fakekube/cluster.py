@@ -83,6 +83,7 @@ class Cluster:
             self._create("Namespace", {"metadata": {"name": name}})
 
     async def stop(self) -> None:
+        self._scheduled = True  # nothing is looked at any more
         for timer in self._timers:
             timer.cancel()
         await self.kubelet.stop()
@@ -117,6 +118,11 @@ class Cluster:
         if not self._scheduled and self.loop is not None:
             self._scheduled = True
             self.loop.call_later(QUEUE_SECONDS, self._drain)
+
+    @property
+    def busy(self) -> bool:
+        """Whether controllers have keys to look at."""
+        return bool(self._queue)
 
     def _drain(self) -> None:
         batch, self._queue, self._scheduled = list(self._queue), {}, False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .errors import ApiError, Json, forbidden
@@ -141,15 +140,11 @@ class Faults:
     denials: list[Denial] = field(default_factory=list)
     latency: float = 0.0
     gone_as_status: bool = False
-    down_until: float = 0.0
+    on_down: Callable[[float], None] = lambda seconds: None
 
     def down(self, seconds: float) -> None:
-        """The API server is not there for real seconds: every connection is cut."""
-        self.down_until = time.monotonic() + seconds
-
-    @property
-    def is_down(self) -> bool:
-        return time.monotonic() < self.down_until
+        """The API server is away for real seconds: connections are cut and refused."""
+        self.on_down(seconds)
 
     def for_request(self, verb: str, resource: str, namespace: str, name: str) -> ApiFault | None:
         for each in self.api:
@@ -171,4 +166,4 @@ class Faults:
         self.pods.clear()
         self.api.clear()
         self.denials.clear()
-        self.latency, self.down_until, self.gone_as_status = 0.0, 0.0, False
+        self.latency, self.gone_as_status = 0.0, False

@@ -89,9 +89,6 @@ class Server:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answers, or lets a fault answer; every refusal becomes a `Status`."""
         faults = self.cluster.faults
-        if faults.is_down:
-            _abort(request)
-            return web.Response(status=503)
         if faults.latency:
             await asyncio.sleep(faults.latency)
         self._open[id(request)] = request
@@ -508,6 +505,8 @@ class FakeKube:
         self._ready = threading.Event()
         self._stopping: asyncio.Event | None = None
         self._authority = b""
+        self._sites: list[web.TCPSite] = []
+        self._returning: asyncio.Future[None] | None = None
         self.url = self.secure_url = ""
 
     def __enter__(self) -> FakeKube:
@@ -562,8 +561,15 @@ class FakeKube:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._run())
+            self._loop.run_until_complete(self._end_tasks())
         finally:
             self._loop.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         self._stopping = asyncio.Event()
@@ -572,17 +578,46 @@ class FakeKube:
             handler_cancellation=True,
         )  # fmt: skip
         await runner.setup()
-        plain = web.TCPSite(runner, "127.0.0.1", 0)
-        secure = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._context())
-        await plain.start()
-        await secure.start()
-        ports = [address[1] for address in runner.addresses]
-        self.url, self.secure_url = f"http://127.0.0.1:{ports[0]}", f"https://127.0.0.1:{ports[1]}"
+        context = self._context()
+        self._sites = [
+            web.TCPSite(runner, "127.0.0.1", 0),
+            web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context),
+        ]
+        for site in self._sites:
+            await site.start()
+        plain, secure = (address[1] for address in runner.addresses)
+        self.url, self.secure_url = f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{secure}"
+        self.cluster.faults.on_down = lambda seconds: asyncio.run_coroutine_threadsafe(
+            self._away(runner, {plain: None, secure: context}, seconds), self._loop
+        ).result(30)
         self.cluster.start(self._loop)
+        while self.cluster.busy:
+            await asyncio.sleep(0.005)
         self._ready.set()
         await self._stopping.wait()
         await self.cluster.stop()
         await runner.cleanup()
+
+    async def _away(
+        self, runner: web.AppRunner, ports: dict[int, ssl.SSLContext | None], seconds: float
+    ) -> None:
+        """Stops listening, cuts what is open, and comes back on the same ports."""
+        for site in self._sites:
+            await site.stop()
+        self._server.cut()
+        for handler in runner.server.connections if runner.server is not None else ():
+            handler.close()
+
+        async def back() -> None:
+            await asyncio.sleep(seconds)
+            self._sites = [
+                web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, reuse_address=True)
+                for port, context in ports.items()
+            ]
+            for site in self._sites:
+                await site.start()
+
+        self._returning = asyncio.ensure_future(back())
 
     def _context(self) -> ssl.SSLContext:
         self._authority, key = authority()

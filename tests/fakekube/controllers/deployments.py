@@ -190,7 +190,7 @@ class Deployments(Controller):
                 self._resize(deployment, each, each["spec"]["replicas"] - gone)
             spare -= gone
         available = sum(_count(each, "availableReplicas") for each in [*old, new])
-        spare = available - floor
+        spare = min(spare, available - floor)
         for each in sorted(old, key=_revision):
             live = self.store.get(REPLICA_SET, *key_of(each)) or each
             gone = max(0, min(live["spec"]["replicas"], spare))

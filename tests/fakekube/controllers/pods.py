@@ -123,7 +123,8 @@ class Life:
         where = f"{name}_{namespace}({self.pod['metadata']['uid']})"
         text = f"back-off {int(seconds)}s restarting failed container={each['name']} pod={where}"
         self._event("Warning", "BackOff", text.replace("back-off", "Back-off", 1))
-        status["lastState"] = status["state"]
+        if "terminated" in status["state"]:
+            status["lastState"] = status["state"]
         status["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
         self._publish()
         await self._sleep(seconds)
