@@ -56,7 +56,7 @@ def _differences(cluster: Cluster, spec: AppSpec, found: Found) -> Iterator[str]
         live = found.get((kind, name))
         if live is None:
             yield f"{kind} {name} is missing"
-        elif changed := difference(body, live):
+        elif changed := difference(_contents(body), live):
             yield f"{kind} {name} was changed: {changed}"
     yield from _scaled(spec, deployments, found, state)
     names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
@@ -81,6 +81,11 @@ def _scaled(
 
 
 _PRUNED = frozenset(kind.name for kind in (DEPLOYMENT, *LISTED))
+
+
+def _contents(body: Object) -> Object:
+    """Without what the items of a list do not say of themselves."""
+    return {key: part for key, part in body.items() if key not in ("kind", "apiVersion")}
 
 
 def difference(wanted: Any, live: Any, path: str = "") -> str:
