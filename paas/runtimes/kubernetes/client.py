@@ -202,10 +202,18 @@ class Client:
         return self.stream(kind.path(namespace), query)
 
     def stream(self, path: str, query: Mapping[str, str] | None = None) -> Stream:
-        """A long answer, read as it comes. It is not tried again here."""
-        response = self._request(
-            "GET", path, query, None, "", (CONNECT_SECONDS, WATCH_READ_SECONDS)
-        )
+        """A long answer, read as it comes. It is not tried again here.
+
+        Raises:
+            Unreachable: nobody answers.
+        """
+        from urllib3.exceptions import HTTPError
+
+        timeout = (CONNECT_SECONDS, WATCH_READ_SECONDS)
+        try:
+            response = self._request("GET", path, query, None, "", timeout)
+        except HTTPError as error:
+            raise Unreachable(f"Kubernetes does not answer: {_short(error)}") from error
         if response.status >= 400:
             with closing(response):
                 raise _error(response.status, response.data, path)
