@@ -5,6 +5,8 @@ Each runtime is imported when it is asked for: none needs the others.
 
 from __future__ import annotations
 
+import os
+
 from paas.instance import Instance
 from paas.runtimes.base import Runtime, RuntimeFailure
 
@@ -23,10 +25,15 @@ def make_runtime(name: str, instance: Instance) -> Runtime:
         return LocalRuntime(instance)
     if name == KUBERNETES:
         from paas.runtimes.kubernetes import KubernetesRuntime
+        from paas.runtimes.kubernetes.board import Board
         from paas.runtimes.kubernetes.settings import ClusterSettings
 
-        return KubernetesRuntime(ClusterSettings.of())
+        return KubernetesRuntime(ClusterSettings.of(), Board(redis_url(instance)))
     raise RuntimeFailure(f"PAAS_RUNTIME={name} is unknown. Use {LOCAL} or {KUBERNETES}.")
+
+
+def redis_url(instance: Instance) -> str:
+    return os.environ.get("PAAS_REDIS_URL") or f"unix://{instance.redis_socket}"
 
 
 def misfit(runtime: str, builder: str) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from tests.bench import (
+    cluster,
     crowd,
     deploys,
     large_push,
@@ -28,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "crowd": crowd.measure,
     "reading": reading.measure,
     "tails": tails.measure,
+    "cluster": cluster.measure,
 }
 
 

@@ -14,6 +14,7 @@ from paas.runtimes.kubernetes.names import Object, namespace_of
 from paas.runtimes.kubernetes.objects import AppObjects, routes
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.state import AppState, States
+from paas.runtimes.kubernetes.together import together
 
 DELETION_SECONDS = 120.0
 """How long a namespace may take to go: its pods have 35 s, then the controllers come."""
@@ -42,8 +43,7 @@ class Cluster:
         if self.client.apply(namespace)["metadata"].get("deletionTimestamp"):
             self.await_deletion(objects.namespace)
             self.client.apply(namespace)
-        for body in others:
-            self.client.apply(body)
+        together(self.client.apply, others)
 
     def await_deletion(self, namespace: str) -> None:
         """Wait until a namespace that is being deleted is gone.

@@ -14,6 +14,7 @@ from paas.runtimes.kubernetes.client import Client, Stream
 from paas.runtimes.kubernetes.errors import Expired, Unreachable
 from paas.runtimes.kubernetes.kinds import Kind
 from paas.runtimes.kubernetes.names import Object
+from paas.runtimes.kubernetes.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class Feed:
 
     def start(self) -> None:
         """List all once, then watch in the background."""
-        versions = {kind: self._list(kind) for kind in self._kinds}
-        for kind, version in versions.items():
+        versions = together(self._list, self._kinds)
+        for kind, version in zip(self._kinds, versions, strict=True):
             threading.Thread(
                 target=self._follow,
                 args=(kind, version),
@@ -107,10 +108,12 @@ class Feed:
     # --- the watches -----------------------------------------------------------
     def _list(self, kind: Kind) -> str:
         """Replace what is known by what is; the version to watch from."""
-        items, version = self._client.listing(
+        fresh: dict[str, Object] = {}
+        version = ""
+        for items, version in self._client.pages(  # noqa: B007 - the last one's counts
             kind, self._namespace, labels=self._labels, fields=self._fields
-        )
-        fresh = {item["metadata"]["uid"]: self._keep(item) for item in items}
+        ):
+            fresh |= {item["metadata"]["uid"]: self._keep(item) for item in items}
         with self._changed:
             known, self._objects[kind] = self._objects[kind], fresh
             self._tell()

@@ -19,6 +19,7 @@ from paas.runtimes.kubernetes.kinds import (
     Kind,
 )
 from paas.runtimes.kubernetes.names import PART, Object, selector
+from paas.runtimes.kubernetes.together import together
 from paas.runtimes.kubernetes.verdict import owner_of
 
 LISTED = (SERVICE, INGRESS, HTTP_ROUTE, NETWORK_POLICY, BUDGET, AUTOSCALER)
@@ -48,17 +49,20 @@ def prune(
     for body in deployments:
         if (DEPLOYMENT.name, body["metadata"]["name"]) not in wanted:
             _delete(client, DEPLOYMENT, namespace, body)
-    for kind in LISTED:
-        for body in client.items(kind, namespace, labels=selector(app_id)):
+    found = together(
+        lambda kind: client.items(kind, namespace, labels=selector(app_id)), (*LISTED, SECRET)
+    )
+    *lists, secrets = found
+    for kind, bodies in zip(LISTED, lists, strict=True):
+        for body in bodies:
             if (kind.name, body["metadata"]["name"]) not in wanted and not owner_of(body):
                 _delete(client, kind, namespace, body)
-    _prune_environments(client, namespace, app_id, [*desired, *users])
+    _prune_environments(client, namespace, secrets, [*desired, *users])
 
 
 def _prune_environments(
-    client: Client, namespace: str, app_id: str, users: Iterable[Object]
+    client: Client, namespace: str, secrets: Iterable[Object], users: Iterable[Object]
 ) -> None:
-    secrets = client.items(SECRET, namespace, labels=selector(app_id))
     used = {name for body in users for name in _environments(body)}
     used.update(str(_annotations(one).get(SECRET_OF_ORDER)) for one in secrets)
     used.update(body["metadata"]["name"] for body in users if body.get("kind") == SECRET.name)

@@ -39,6 +39,7 @@ from paas.runtimes.kubernetes.pods import image_of
 from paas.runtimes.kubernetes.pruning import prune
 from paas.runtimes.kubernetes.scaling import Scaling, start_count
 from paas.runtimes.kubernetes.state import AppState
+from paas.runtimes.kubernetes.together import together
 from paas.runtimes.kubernetes.verdict import Judge, Trouble, Wanted, newest_of, owner_of, uid_of
 
 logger = logging.getLogger(__name__)
@@ -317,9 +318,8 @@ class Rollout:
     def _finish(self) -> None:
         """Lead the traffic, and delete what is left of earlier releases."""
         companions = self._objects.companions()
-        for body in companions:
-            self._client.apply(body)
-            faults.point("kubernetes.companion")
+        together(self._client.apply, companions)
+        faults.point("kubernetes.companion")
         routes = lead(self._cluster, self._spec.app_id, self._state)
         faults.point("kubernetes.routed")
         desired = [*self._objects.ground(), *self._objects.deployments(), *companions, *routes]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from paas.runtimes.base import LogSource, ProcessStatus, RouteTable, RuntimeFailure
 from paas.runtimes.kubernetes import logs, observing, slots
+from paas.runtimes.kubernetes.board import Board
 from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.errors import ApiError
 from paas.runtimes.kubernetes.feed import Feed
@@ -66,12 +67,13 @@ class ClusterView:
     """`paas.observer.watch.Observed` for a cluster, and the source of its apps' lines.
 
     Args:
-        client: of its own: many connections stay open.
+        board: where the others read what is seen here.
     """
 
-    def __init__(self, settings: ClusterSettings, client: Client | None = None) -> None:
+    def __init__(self, settings: ClusterSettings, board: Board | None = None) -> None:
         self._prefix = settings.namespace_prefix
-        self._client = client or Client(settings.patience)
+        self._client = Client(settings.patience)
+        self._board = board
         self._feed = Feed(self._client, (DEPLOYMENT, REPLICASET, POD), labels=OURS, keep=trimmed)
         self._warnings = Feed(
             self._client,
@@ -98,6 +100,8 @@ class ClusterView:
             found = [self._feed.objects(kind) for kind in (DEPLOYMENT, REPLICASET, POD)]
             self._statuses = observing.statuses(*found)
             self._seen = news
+        if self._board is not None and self._feed.silence() is None:
+            self._board.write(self._statuses)
         return [one for one in self._statuses if app_id in (None, one.app_id)]
 
     def log_sources(self) -> list[LogSource]:
