@@ -17,7 +17,7 @@ from tests.fakekube.server import FakeKube
 
 SPEED = 5.0
 """Seconds of the cluster in one of ours."""
-SETTINGS = ClusterSettings(patience=10.0, cluster_issuer="test")
+SETTINGS = ClusterSettings(patience=30.0, cluster_issuer="test")
 IMAGE = "registry.example/app:1"
 BUILD = Artifact("nix", "/nix/store/aaaa-app", "d1", image=IMAGE)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from paas import sandbox
 from paas.runtimes.base import (
     ATTACH_TIMEOUT,
     STOP_TIMEOUT,
@@ -45,8 +44,6 @@ UNATTENDED_SECONDS = 90.0
 KEPT_SECONDS = 600.0
 """How long a finished pod is kept, for whoever wants to know how it ended."""
 _BEAT = 0.5
-_GATE = 'IFS= read -r _ && exec "$@"'
-"""An attached process begins with the first line that is sent: earlier output would be lost."""
 
 
 class KubernetesOneOff:
@@ -183,9 +180,7 @@ def run(cluster: Cluster, order: Order, *, detached: bool) -> KubernetesOneOff:
     app_id = order.spec.app_id
     if detached:
         _refuse_too_many(cluster, app_id, order.name)
-    head, pod = _prepared(
-        cluster, order, sandbox.run_user_command(order.command), waits=not detached
-    )
+    head, pod = _prepared(cluster, order, waits=not detached)
     kind = POD if detached and order.name.startswith("run.") else JOB
     body = objects.pod(head, pod) if kind is POD else objects.job(head, pod)
     return KubernetesOneOff(cluster, app_id, order.name, (kind, _create(cluster, kind, body)))
@@ -198,9 +193,7 @@ def run_attached(cluster: Cluster, order: Order) -> None:
     """
     app_id = order.spec.app_id
     _refuse_too_many(cluster, app_id, order.name)
-    argv = ["sh", "-c", _GATE, "sh", *sandbox.run_user_command(order.command)]
-    head, spec = _prepared(cluster, order, argv, waits=True)
-    spec["containers"][0] |= {"stdin": True, "stdinOnce": True}
+    head, spec = _prepared(cluster, order, waits=True, attached=True)
     secret = objects.order(head, objects.pod(head, spec))
     secret["metadata"]["annotations"] = {
         EXPIRES: str(int(time.time() + ATTACH_TIMEOUT)),
@@ -275,7 +268,7 @@ def exit_status(pod: Object) -> int | None:
 
 # --- parts -----------------------------------------------------------------------
 def _prepared(
-    cluster: Cluster, order: Order, argv: list[str], *, waits: bool
+    cluster: Cluster, order: Order, *, waits: bool, attached: bool = False
 ) -> tuple[Object, Object]:
     """Lay the ground; the metadata and the spec of the pod."""
     ground = AppObjects(cluster.settings, order.spec)
@@ -283,10 +276,11 @@ def _prepared(
     pod = pods.one_off_pod(
         cluster.settings,
         order.spec,
-        argv,
+        order.command,
         order.size,
         secret=environment["metadata"]["name"],
         timeout=order.timeout,
+        attached=attached,
     )
     cluster.lay_ground(ground)
     environment["metadata"]["namespace"] = ground.namespace

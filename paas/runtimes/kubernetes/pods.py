@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from paas import sandbox
 from paas.runtimes.base import AppSpec, Check, ProcessSpec, RuntimeFailure, Size
 from paas.runtimes.kubernetes.names import APP, NAME, PROCESS, SIZE, Object, digest, labels
 from paas.runtimes.kubernetes.settings import ClusterSettings
@@ -13,6 +12,10 @@ PORT = 8080
 STOP_SECONDS = 30
 """Between SIGTERM and SIGKILL, after the drain."""
 _USER = 1000
+_START = 'if [ -x "$1/bin/start" ]; then exec "$1/bin/start" "$2"; fi; exec /bin/sh -c "$2"'
+"""Runs a command line: by the build's own entrypoint, which fills `/app` first, if it has one."""
+_AWAIT = "IFS= read -r _ || exit 1; "
+"""An attached process begins with the first line that is sent: earlier output would be lost."""
 _CPU_OF_1024 = 100
 """Thousandths of a core that a process of 1024 shares asks for; it may use what is free."""
 
@@ -45,7 +48,7 @@ def process_template(
         name: the process type's object name.
         rolls: how often all its processes were asked to restart.
     """
-    container = _container(spec, name, sandbox.run_user_command(process.command), process.size)
+    container = _container(spec, name, process.command, process.size)
     container["env"] = _env(process.routed)
     container |= _probes(settings, spec, process)
     grace = STOP_SECONDS
@@ -84,14 +87,18 @@ def selector_labels(app_id: str, name: str) -> dict[str, str]:
 def one_off_pod(
     settings: ClusterSettings,
     spec: AppSpec,
-    argv: list[str],
+    command: str,
     size: Size,
     *,
     secret: str,
     timeout: float | None,
+    attached: bool,
 ) -> Object:
     """The spec of a pod that runs once; `secret` names the Secret with its environment."""
-    container = _container(spec, "run", argv, size, secret=secret)
+    container = _container(spec, "run", command, size, secret=secret)
+    if attached:
+        container["command"][2] = _AWAIT + _START
+        container |= {"stdin": True, "stdinOnce": True}
     container["env"] = _env(routed=False)
     pod = _pod(settings, container, STOP_SECONDS)
     pod["restartPolicy"] = "Never"
@@ -134,15 +141,13 @@ def _pod(settings: ClusterSettings, container: Object, grace: int) -> Object:
     }
 
 
-def _container(
-    spec: AppSpec, name: str, argv: list[str], size: Size, *, secret: str = ""
-) -> Object:
-    """`args`, not `command`: the image's entrypoint fills `/app` before it becomes the process."""
+def _container(spec: AppSpec, name: str, command: str, size: Size, *, secret: str = "") -> Object:
     return {
         "name": name,
         "image": image_of(spec),
         "imagePullPolicy": "IfNotPresent",
-        "args": argv,
+        "command": ["/bin/sh", "-c", _START, "paas"],
+        "args": [spec.artifact.path, command],
         "workingDir": "/app",
         "envFrom": [{"secretRef": {"name": secret or environment_secret(spec.environment)}}],
         "resources": {
