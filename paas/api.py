@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
@@ -14,7 +13,7 @@ from ninja.renderers import BaseRenderer
 from apps.accounts.api import router as accounts
 from apps.accounts.auth import token_auth
 from apps.accounts.keys_api import router as ssh_keys
-from apps.accounts.schemas import ERRORS, ErrorOut
+from apps.accounts.schemas import ERRORS, ErrorOut, render
 from apps.accounts.users_api import router as users
 from apps.builds.api import router as builds
 from apps.catalog.access_api import router as access
@@ -59,12 +58,12 @@ class Api(NinjaAPI):
 
 
 class Json(BaseRenderer):
-    """Times as UTC with a Z, as Heroku writes them."""
+    """As all else that we write ourselves."""
 
     media_type = "application/json"
 
     def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
-        return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+        return render(data)
 
 
 api = Api(

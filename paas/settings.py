@@ -78,9 +78,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 REDIS_URL = os.environ.get("PAAS_REDIS_URL") or f"unix://{INSTANCE.redis_socket}"
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-}
+CACHES = {"default": {"BACKEND": "paas.cache.ProcessCache", "LOCATION": REDIS_URL}}
 
 RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
 BUILDER = os.environ.get("PAAS_BUILDER") or "host"

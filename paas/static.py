@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from io import BytesIO
 
-from asgiref.sync import markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-_Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """WhiteNoise without the thread that every other request would cost under ASGI."""
+    """WhiteNoise with whole answers: under ASGI a synchronous stream is read as a whole anyway."""
 
-    sync_capable = False
-    async_capable = True
-
-    def __init__(self, get_response: _Handler) -> None:
-        super().__init__(get_response)
-        markcoroutinefunction(self)
-
-    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         file = self.files.get(request.path_info)
         if file is None:
-            answer: HttpResponseBase = await self.get_response(request)
+            answer: HttpResponseBase = self.get_response(request)
             return answer
         found = file.get_response(request.method, request.META)
         with found.file or BytesIO() as content:

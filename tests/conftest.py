@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +38,22 @@ def memory_cache(settings: Any) -> None:
         }
     }
     cache.clear()
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """The address of a Redis of this test's own."""
+    folder = Path(tempfile.mkdtemp(prefix="paas-"))
+    program = shutil.which("redis-server") or str(Path(sys.executable).parent / "redis-server")
+    socket = folder / "redis.sock"
+    settings_ = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
+    process = subprocess.Popen([program, *settings_], stdout=subprocess.DEVNULL)
+    while not socket.exists():
+        assert process.poll() is None
+    yield f"unix://{socket}"
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -151,14 +151,11 @@ def log_in(request: HttpRequest, body: LoginIn) -> Status[AuthorizationOut]:
     "/oauth/authorizations",
     response={200: list[AuthorizationOut], 206: list[AuthorizationOut], **ERRORS},
 )
-def list_authorizations(
-    request: HttpRequest, response: HttpResponse, range_: RangeHeader = None
-) -> Status[list[AuthorizationOut]]:
+def list_authorizations(request: HttpRequest, range_: RangeHeader = None) -> HttpResponse:
     actor = actor_of(request)
     require_global(actor)
     mine = Authorization.objects.filter(user=actor.user, revoked_at=None)
     return page(
-        response,
         range_,
         mine.select_related("user"),
         lambda one: _shown(one, one.token_hint + "…"),

@@ -45,8 +45,7 @@ def count_failure(kind: str, who: str) -> None:
     """
     check_rate(kind, who)
     try:
-        cache.add(_key(kind, who), 0, WINDOW)
-        cache.incr(_key(kind, who))
+        _count(_key(kind, who), WINDOW)
     except (RedisError, ValueError):
         log.warning("could not count a failed %s try", kind)
 
@@ -60,10 +59,18 @@ def spend_call(user: User) -> int | None:
     """
     key = f"calls:{user.pk}:{int(time.time()) // HOUR}"
     try:
-        cache.add(key, 0, HOUR)
-        return int(settings.API_CALLS_PER_HOUR - cache.incr(key))
+        return int(settings.API_CALLS_PER_HOUR) - _count(key, HOUR)
     except (RedisError, ValueError):
         return None
+
+
+def _count(key: str, life: int) -> int:
+    """How often `key` was counted, now included, within `life` seconds from the first time."""
+    try:
+        return cache.incr(key)
+    except ValueError:
+        cache.add(key, 0, life)
+        return cache.incr(key)
 
 
 def _key(kind: str, who: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Router, Status
+from ninja import Router
 
 from apps.accounts.policy import Actor, Right
 from apps.accounts.ranges import Range, RangeHeader, page
@@ -62,15 +62,12 @@ class BuildDetails(BuildOut):
 
 
 @router.get("/apps/{app}/builds", response={200: list[BuildOut], 206: list[BuildOut], **ERRORS})
-def list_builds(
-    request: HttpRequest, response: HttpResponse, app: str, range_: RangeHeader = None
-) -> Status[list[BuildOut]]:
+def list_builds(request: HttpRequest, app: str, range_: RangeHeader = None) -> HttpResponse:
     """Newest first, unless the range says otherwise."""
     actor = actor_of(request)
     found = get_app(actor, app)
     builds = Build.objects.filter(app=found).select_related("user").prefetch_related("releases")
     return page(
-        response,
         range_,
         builds,
         lambda build: BuildOut(**show(build, actor)),

@@ -12,11 +12,11 @@ from apps.builds.tickets import read_ticket
 from apps.catalog import watching
 
 
-async def stream_build(request: HttpRequest, ticket: str) -> HttpResponseBase:
+def stream_build(request: HttpRequest, ticket: str) -> HttpResponseBase:
     try:
         opened = read_ticket("build", ticket)
-        build = await Build.objects.aget(pk=opened.key)
-        if not await watching.may_view_async(opened.reader, build.app_id):
+        build = Build.objects.get(pk=opened.key)
+        if not watching.may_view(opened.reader, build.app_id):
             raise NotFound("No such log.")
     except (NotFound, Build.DoesNotExist):
         return JsonResponse({"id": "not_found", "message": "No such log."}, status=404)

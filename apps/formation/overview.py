@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.builds.models import ACTIVE, Build
 from apps.catalog.models import App
 from apps.formation.runtime import get_runtime
 from apps.releases.models import UNFINISHED, Release
-from paas.runtimes.base import ProcessState, ProcessStatus
+from paas.runtimes.base import ProcessState
+
+Facts = Mapping[str, Any]
 
 
 class AppState(StrEnum):
@@ -42,61 +45,80 @@ class Overview:
 
 def overview(app: App) -> Overview:
     """One app; asks the runtime about it alone."""
-    return _overviews([app], get_runtime().observe(str(app.id)))[0]
+    wanted = Q(current=True) | Q(state__in=UNFINISHED)
+    releases = list(Release.objects.filter(wanted, app=app))
+    current = next((one for one in releases if one.current), None)
+    pending = next((one for one in releases if not one.is_final), None)
+    active = Build.objects.filter(app=app, state__in=ACTIVE)
+    build = active.defer("plan", "phases").first()  # which are large
+    state = _state(
+        deploying=bool(pending or build),
+        deployed=current is not None and current.build_id is not None,
+        maintenance=app.maintenance,
+        processes=[status.state for status in get_runtime().observe(str(app.id))],
+    )
+    return Overview(app, state, current, pending, build)
 
 
-def overviews(apps: Sequence[App]) -> list[Overview]:
-    """Many apps, with as many queries as one takes."""
-    return _overviews(apps, get_runtime().observe()) if apps else []
+@dataclass(frozen=True)
+class Line:
+    """What a list says of an app; of its current release `version`, `description`, `created_at`."""
+
+    name: str
+    owner: str
+    state: AppState
+    release: Facts | None
 
 
-def _overviews(apps: Sequence[App], observed: Iterable[ProcessStatus]) -> list[Overview]:
-    current, pending = _releases(apps)
-    builds = {build.app_id: build for build in _active_builds(apps)}
+def lines(apps: QuerySet[App]) -> list[Line]:
+    """Many apps: three queries and one look at the runtime."""
+    rows = list(apps.values("id", "name", "owner__email", "maintenance"))
+    ids = [row["id"] for row in rows]
+    current, deploying = _releases(ids)
+    deploying.update(_active_builds(ids))
     processes: dict[str, list[ProcessState]] = defaultdict(list)
-    for status in observed:
+    for status in get_runtime().observe() if rows else ():
         processes[status.app_id].append(status.state)
     return [
-        Overview(
-            app=app,
+        Line(
+            name=row["name"],
+            owner=row["owner__email"],
             state=_state(
-                app,
-                current.get(app.pk),
-                deploying=app.pk in pending or app.pk in builds,
-                processes=processes[str(app.pk)],
+                deploying=row["id"] in deploying,
+                deployed=row["id"] in current and current[row["id"]]["build_id"] is not None,
+                maintenance=row["maintenance"],
+                processes=processes[str(row["id"])],
             ),
-            release=current.get(app.pk),
-            pending=pending.get(app.pk),
-            build=builds.get(app.pk),
+            release=current.get(row["id"]),
         )
-        for app in apps
+        for row in rows
     ]
 
 
-def _releases(
-    apps: Sequence[App],
-) -> tuple[dict[uuid.UUID, Release], dict[uuid.UUID, Release]]:
-    """By app: the current release, and the one that is on its way."""
+def _releases(apps: Sequence[uuid.UUID]) -> tuple[dict[uuid.UUID, Facts], set[uuid.UUID]]:
+    """The current release of each app, and the apps that have one on its way."""
     wanted = Q(current=True) | Q(state__in=UNFINISHED)
-    rows = list(Release.objects.filter(wanted, app__in=apps))
+    facts = ("app_id", "build_id", "version", "description", "state", "current", "created_at")
+    rows = list(Release.objects.filter(wanted, app__in=apps).order_by().values(*facts))
     return (
-        {row.app_id: row for row in rows if row.current},
-        {row.app_id: row for row in rows if not row.is_final},
+        {row["app_id"]: row for row in rows if row["current"]},
+        {row["app_id"] for row in rows if row["state"] in UNFINISHED},
     )
 
 
-def _active_builds(apps: Sequence[App]) -> Iterable[Build]:
-    return Build.objects.filter(app__in=apps, state__in=ACTIVE).defer("plan", "phases")  # large
+def _active_builds(apps: Sequence[uuid.UUID]) -> Iterable[uuid.UUID]:
+    active = Build.objects.filter(app__in=apps, state__in=ACTIVE).order_by()
+    return active.values_list("app_id", flat=True)
 
 
 def _state(
-    app: App, release: Release | None, *, deploying: bool, processes: Sequence[ProcessState]
+    *, deploying: bool, deployed: bool, maintenance: bool, processes: Sequence[ProcessState]
 ) -> AppState:
     if deploying:
         return AppState.DEPLOYING
-    if release is None or release.build_id is None:
+    if not deployed:
         return AppState.NEVER_DEPLOYED
-    if app.maintenance:
+    if maintenance:
         return AppState.MAINTENANCE
     for process_state, word in _WORDS.items():
         if process_state in processes:

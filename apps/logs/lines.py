@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import NamedTuple
 
 MAX_LINE_BYTES = 10_000
 """Longer lines are split (Heroku's Logplex does the same)."""
@@ -42,8 +44,7 @@ class LineError(ValueError):
     """The text is no log line."""
 
 
-@dataclass(frozen=True, order=True)
-class LineId:
+class LineId(NamedTuple):
     """`<ms>-<seq>`: grows within an app, and is the entry's id in its Redis stream."""
 
     ms: int
@@ -86,6 +87,10 @@ class Message:
     text: str
 
     def __str__(self) -> str:
+        return self._line
+
+    @cached_property
+    def _line(self) -> str:  # made once, for the file and for the stream
         return f"{timestamp(self.time)} {self.source}[{self.process}]: {self.text}"
 
     @classmethod
@@ -109,30 +114,35 @@ class Message:
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of an app's merged log; `time` is aware."""
+    """One line of an app's merged log."""
 
     id: LineId
-    time: datetime
-    source: str
-    process: str
-    text: str
+    message: Message
+
+    @property
+    def time(self) -> datetime:
+        return self.message.time
+
+    @property
+    def source(self) -> str:
+        return self.message.source
+
+    @property
+    def process(self) -> str:
+        return self.message.process
+
+    @property
+    def text(self) -> str:
+        return self.message.text
 
     def __str__(self) -> str:
         """As the user sees it: without the id."""
         return str(self.message)
 
     @property
-    def message(self) -> Message:
-        return Message(self.time, self.source, self.process, self.text)
-
-    @property
     def stored(self) -> str:
         """As it stands in the merged file: with the id, without line end."""
-        return f"{self.id} {self}"
-
-    @classmethod
-    def of(cls, line_id: LineId, message: Message) -> LogLine:
-        return cls(line_id, message.time, message.source, message.process, message.text)
+        return f"{self.id} {self.message}"
 
     @classmethod
     def parse(cls, stored: str) -> LogLine:
@@ -142,7 +152,7 @@ class LogLine:
             LineError: it is something else, such as a line torn by a crash.
         """
         line_id, _, rest = stored.partition(" ")
-        return cls.of(LineId.parse(line_id), Message.parse(rest))
+        return cls(LineId.parse(line_id), Message.parse(rest))
 
 
 def timestamp(time: datetime) -> str:
@@ -156,7 +166,11 @@ def clean(raw: bytes) -> str:
     Control characters (but the tab) and bytes that are not UTF-8 are dropped:
     a log line must not move the cursor of the person who reads it.
     """
-    text = raw.decode("utf-8", "ignore")
+    return printable(raw.decode("utf-8", "ignore"))
+
+
+def printable(text: str) -> str:
+    """Likewise of text that has been decoded."""
     return text if text.isprintable() else _CONTROLS.sub("", _SEQUENCES.sub("", text))
 
 

@@ -113,7 +113,7 @@ class Writer:
         lines, line_id = [], self._last_id
         for message in messages:
             line_id = line_id.next(ms)
-            lines.append(LogLine.of(line_id, message))
+            lines.append(LogLine(line_id, message))
         return lines
 
     def _write(self, data: bytes) -> None:

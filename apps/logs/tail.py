@@ -96,7 +96,7 @@ async def _from_stream(redis: Redis, app_id: str, position: LineId) -> list[LogL
     # redis-py types the answer for every version of the protocol at once; ours is version 2's.
     answer: Any = await redis.xread({stream_of(app_id): str(position)}, block=quiet)
     return [
-        LogLine.of(LineId.parse(key), Message.parse(fields[FIELD]))
+        LogLine(LineId.parse(key), Message.parse(fields[FIELD]))
         for _, entries in answer
         for key, fields in entries
     ]

@@ -16,11 +16,11 @@ from apps.logs.sessions import Opened, open_session
 _SIGN_OF_LIFE = ":\n\n"
 
 
-async def stream_session(request: HttpRequest, ticket: str) -> HttpResponseBase:
+def stream_session(request: HttpRequest, ticket: str) -> HttpResponseBase:
     """The lines of the session, each an event with its id; `Last-Event-ID` resumes."""
     try:
         opened = open_session(ticket, request.headers.get("Last-Event-ID", ""))
-        if not await watching.may_view_async(opened.reader, opened.app_id):
+        if not watching.may_view(opened.reader, opened.app_id):
             raise NotFound("Couldn't find that app.")
     except NotFound as error:
         return JsonResponse({"id": error.id, "message": error.message}, status=error.status)

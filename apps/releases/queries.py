@@ -15,13 +15,6 @@ def releases_of(app: App) -> models.QuerySet[Release]:
     return Release.objects.filter(app=app).select_related("build", "config", "user", "app")
 
 
-def listed(app: App) -> models.QuerySet[Release]:
-    """The releases of `app` as lists show them: without configs, plans and phases."""
-    unread = ("config", "build__plan", "build__phases", "build__failure")
-    shown: models.QuerySet[Release] = app.releases.select_related("build", "user")
-    return shown.defer(*unread)
-
-
 def current_release(app: App) -> Release | None:
     """The release the runtime is to make true."""
     return releases_of(app).filter(current=True).first()
@@ -41,11 +34,12 @@ def get_release(app: App, key: str) -> Release:
 
 def is_eligible(release: Release) -> bool:
     """Whether one can roll back to it: it has run, and its artifact is still kept."""
-    return (
-        release.state == ReleaseState.SUCCEEDED
-        and release.build is not None
-        and release.build.artifact is not None
-    )
+    return may_return(release.state, release.build.artifact if release.build else None)
+
+
+def may_return(state: str, artifact: object) -> bool:
+    """`is_eligible` by a release's state and its build's artifact."""
+    return state == ReleaseState.SUCCEEDED and artifact is not None
 
 
 def _lookup(app: App, key: str) -> Release | None:

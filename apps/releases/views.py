@@ -12,11 +12,11 @@ from apps.releases.log import release_log
 from apps.releases.models import Release
 
 
-async def stream_release(request: HttpRequest, ticket: str) -> HttpResponseBase:
+def stream_release(request: HttpRequest, ticket: str) -> HttpResponseBase:
     try:
         opened = read_ticket("release", ticket)
-        release = await Release.objects.aget(pk=opened.key)
-        if not await watching.may_view_async(opened.reader, release.app_id):
+        release = Release.objects.get(pk=opened.key)
+        if not watching.may_view(opened.reader, release.app_id):
             raise NotFound("No such log.")
     except (NotFound, Release.DoesNotExist):
         return JsonResponse({"id": "not_found", "message": "No such log."}, status=404)

@@ -15,7 +15,7 @@ from buildpacks.ranges import shown_version
 from paas.instance import Instance, InstanceError, current
 from paas.launcher import checks, health, tools
 from paas.launcher.errors import LaunchError
-from paas.launcher.lock import holder_of
+from paas.launcher.lock import as_started, holder_of
 from paas.sandbox import probe
 
 
@@ -61,6 +61,8 @@ def main(json: bool = False) -> int:
 def examine(instance: Instance) -> Iterator[Finding]:
     """All findings, the machine's before the instance's."""
     running = holder_of(instance)
+    if running is not None:
+        instance = as_started(instance, running)
     yield from _isolation()
     yield _checked("git", checks.check_git)
     yield _checked("disk", lambda: checks.check_disk(instance))

@@ -7,8 +7,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from paas.instance import Instance, make_private
+from paas.instance import Instance, InstanceError, current, make_private
 from paas.launcher import leftovers
 from paas.launcher.errors import AlreadyRunning
 
@@ -40,6 +42,23 @@ def holder_of(instance: Instance) -> int | None:
     if not (instance.home / LOCK_FILE).exists():
         return None
     return leftovers.holder(instance.home / LOCK_FILE)
+
+
+def as_started(instance: Instance, holder: int) -> Instance:
+    """`instance` with the settings that its launcher was started with.
+
+    Who asks from another shell has not set PAAS_PORT and the like there again.
+
+    Args:
+        holder: the launcher's process, of `holder_of`.
+    """
+    try:
+        raw = Path(f"/proc/{holder}/environ").read_bytes()
+        lines = (line.partition("=") for line in raw.decode(errors="replace").split("\0"))
+        started = current({name: value for name, _, value in lines if name.startswith("PAAS_")})
+    except (OSError, InstanceError):  # it has just ended, or is another user's
+        return instance
+    return replace(started, home=instance.home, run=instance.run)
 
 
 def _lock(handle: int) -> bool:

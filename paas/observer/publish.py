@@ -30,6 +30,12 @@ TIMEOUT_SECONDS = 2.0
 """How long one exchange with Redis may take before it counts as gone."""
 
 _BATCH = 500
+_ADD = f"""
+for i = 1, #ARGV, 2 do
+    redis.call("XADD", KEYS[1], "MAXLEN", "~", {STREAM_LINES}, ARGV[i], "{FIELD}", ARGV[i + 1])
+end
+"""
+"""A batch as one command: a command a line costs us four times as much."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +57,7 @@ class Publisher:
             retry=Retry(NoBackoff(), 0),
             redis_connect_func=self._connected,
         )
+        self._add_lines = self._redis.register_script(_ADD)
         self._app_logs = app_logs
         self._queues: dict[str, deque[LogLine]] = {}
         self._current: set[str] = set()  # apps whose stream ends where our queue begins
@@ -149,11 +156,9 @@ class Publisher:
         return LineId.parse(str(entries[0][0])) if entries else FIRST
 
     async def _add(self, app_id: str, lines: list[LogLine]) -> None:
-        pipe = self._redis.pipeline(transaction=False)
-        for line in lines:
-            pipe.xadd(stream_of(app_id), {FIELD: str(line)}, id=str(line.id), maxlen=STREAM_LINES)
+        arguments = [text for line in lines for text in (str(line.id), str(line))]
         try:
-            await pipe.execute()
+            await self._add_lines(keys=[stream_of(app_id)], args=arguments)
         except ResponseError:
             # The stream is ahead of the file (logs were deleted by hand): begin it anew.
             await self._redis.delete(stream_of(app_id))

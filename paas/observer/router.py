@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from apps.logs.lines import PLATFORM, Message, clean
+from apps.logs.lines import PLATFORM, Message, printable
 
 ROUTER = "router"
 PATH_CHARS = 1_000
@@ -39,8 +38,7 @@ _CLIENT_CLOSED = 499
 _UNSAFE = re.compile(r'[\s"]')
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One request, as the access log tells it."""
 
     time: datetime
@@ -63,21 +61,19 @@ def parse(raw: bytes) -> Entry | None:
 def message_of(entry: Entry, process: str) -> Message:
     """The router line; `process` is who answered, empty for nobody."""
     fields, request = entry.fields, entry.fields["request"]
-    values = {
-        "method": _plain(request.get("method")),
-        "path": _quoted(request.get("uri"), PATH_CHARS),
-        "host": _plain(request.get("host")),
-        "request_id": _plain(fields.get("request_id")),
-        "fwd": _quoted(request.get("client_ip") or request.get("remote_ip"), VALUE_CHARS),
-        "dyno": process,
-        "connect": "0ms",  # over loopback it is below what the field can show
-        "service": f"{round(_number(fields.get('duration')) * 1000)}ms",
-        "status": str(int(_number(fields.get("status")))),
-        "bytes": str(int(_number(fields.get("size")))),
-        "protocol": "https" if request.get("tls") else "http",
-    }
-    pairs = " ".join(f"{key}={value}" for key, value in values.items())
-    return Message(entry.time, PLATFORM, ROUTER, f"{_outcome(fields)} {pairs}")
+    # Over loopback the time to connect is below what its field can show.
+    return Message(
+        entry.time,
+        PLATFORM,
+        ROUTER,
+        f"{_outcome(fields)} method={_plain(request.get('method'))}"
+        f" path={_quoted(request.get('uri'), PATH_CHARS)} host={_plain(request.get('host'))}"
+        f" request_id={_plain(fields.get('request_id'))}"
+        f" fwd={_quoted(request.get('client_ip') or request.get('remote_ip'), VALUE_CHARS)}"
+        f" dyno={process} connect=0ms service={round(_number(fields.get('duration')) * 1000)}ms"
+        f" status={int(_number(fields.get('status')))} bytes={int(_number(fields.get('size')))}"
+        f" protocol={'https' if request.get('tls') else 'http'}",
+    )
 
 
 def _outcome(fields: Mapping[str, Any]) -> str:
@@ -100,7 +96,7 @@ def _quoted(value: object, limit: int) -> str:
 
 def _text(value: object) -> str:
     """Safe for one line: the client chose it."""
-    return clean(value.encode("utf-8", "replace")) if isinstance(value, str) else ""
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _number(value: object) -> float:
@@ -109,9 +105,10 @@ def _number(value: object) -> float:
 
 def _host_name(host: str) -> str:
     """Without port, in lower case: names are compared so (RFC 9110, 4.2.3)."""
-    return re.sub(r":\d*$", "", host).lower()
+    name, _, port = host.rpartition(":")
+    return (name if name and (port.isdigit() or not port) else host).lower()
 
 
 def _port(upstream: object) -> int | None:
-    match = re.search(r"(\d{1,5})$", upstream) if isinstance(upstream, str) else None
-    return int(match[1]) if match else None
+    digits = upstream.rpartition(":")[2] if isinstance(upstream, str) else ""
+    return int(digits) if digits.isdecimal() else None

@@ -153,11 +153,13 @@ def test_create_outside_a_repository_says_how_to_go_on(paas: Run, hello: dict[st
 
 
 def test_a_taken_name_is_explained(paas: Run, panel: FakePanel) -> None:
-    panel.on("POST /apps", Reply({"id": "invalid_params", "message": "hello is taken."}, 422))
+    taken = {"id": "invalid_params", "message": "Name hello is already taken."}
+    panel.on("POST /apps", Reply(taken, 422), Reply({**taken, "message": "A bad name."}, 422))
     result = paas("create", "hello")
     assert result.returncode == 1
-    assert "Error: hello is taken." in result.stderr
+    assert "Error: Name hello is already taken." in result.stderr
     assert "paas git:remote -a hello" in result.stderr
+    assert "git:remote" not in paas("create", "hello").stderr
 
 
 def test_create_as_json_prints_the_app_alone(paas: Run, hello: dict[str, str]) -> None:

@@ -44,7 +44,7 @@ def test_times_are_shown_in_utc_and_with_microseconds() -> None:
 
 @given(ids, messages)
 def test_what_is_stored_is_read_back(line_id: LineId, message: Message) -> None:
-    line = LogLine.of(line_id, message)
+    line = LogLine(line_id, message)
     assert LogLine.parse(line.stored) == line
     assert line.stored == f"{line_id} {message}"
 

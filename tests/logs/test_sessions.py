@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import StreamingHttpResponse
@@ -51,21 +48,6 @@ class Log:
 
 
 @pytest.fixture
-def redis_url() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="paas-"))
-    program = shutil.which("redis-server") or str(Path(sys.executable).parent / "redis-server")
-    socket = folder / "redis.sock"
-    settings_ = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
-    process = subprocess.Popen([program, *settings_], stdout=subprocess.DEVNULL)
-    while not socket.exists():
-        assert process.poll() is None
-    yield f"unix://{socket}"
-    process.kill()
-    process.wait()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def log(hello: App, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     monkeypatch.setattr(settings, "REDIS_URL", redis_url)
     folder = settings.INSTANCE.app_logs / str(hello.id)
@@ -89,7 +71,7 @@ async def events(path: str, last_event_id: str = "") -> AsyncIterator[tuple[str,
     """(id, text) of each event of a session's stream."""
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     request: ASGIRequest = AsyncRequestFactory().get(path, headers=headers)
-    response = await stream_session(request, path.rsplit("/", 1)[1])
+    response = await sync_to_async(stream_session)(request, path.rsplit("/", 1)[1])
     assert isinstance(response, StreamingHttpResponse)
     async for chunk in response:
         for event in chunk.decode().split("\n\n"):
@@ -193,7 +175,7 @@ def test_silence_is_broken_by_signs_of_life_and_a_removed_app_ends_it(
 ) -> None:
     async def scene(path: str) -> list[str]:
         request: ASGIRequest = AsyncRequestFactory().get(path)
-        response = await stream_session(request, path.rsplit("/", 1)[1])
+        response = await sync_to_async(stream_session)(request, path.rsplit("/", 1)[1])
         assert isinstance(response, StreamingHttpResponse)
         chunks = []
         async for chunk in response:

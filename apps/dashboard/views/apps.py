@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.errors import Refused
@@ -14,7 +17,7 @@ from apps.catalog.models import App
 from apps.dashboard.entry import go, page, show
 from apps.dashboard.frame import frame_of
 from apps.formation import dynos
-from apps.formation.overview import overviews
+from apps.formation.overview import lines
 from apps.formation.scale import formation_of
 
 PAGE = 25
@@ -24,11 +27,11 @@ _LATEST = 10
 @page
 def list_apps(request: HttpRequest, actor: Actor) -> HttpResponse:
     search = request.GET.get("q", "").replace("\0", "").strip()
-    apps = App.objects.visible_to(actor).select_related("owner")
+    apps = App.objects.visible_to(actor)
     if search:
         apps = apps.filter(name__icontains=search)
     shown = Paginator(apps, PAGE).get_page(request.GET.get("page"))
-    rows = overviews(list(shown.object_list))
+    rows = lines(cast("QuerySet[App]", shown.object_list))
     return show(request, actor, "apps", rows=rows, shown=shown, search=search)
 
 

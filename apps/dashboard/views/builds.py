@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from asgiref.sync import sync_to_async
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -57,12 +56,12 @@ def cancel(request: HttpRequest, actor: Actor, name: str, key: uuid.UUID) -> Htt
     return go(request, "build", name, key, notice="The build is being cancelled.")
 
 
-async def events(request: HttpRequest, name: str, key: uuid.UUID) -> HttpResponseBase:
+def events(request: HttpRequest, name: str, key: uuid.UUID) -> HttpResponseBase:
     def find() -> Build:
         return get_build(get_app(actor_of_stream(request), name), str(key))
 
     try:
-        build = await sync_to_async(find)()
+        build = find()
     except Refused as error:
         return refused(error)
     growing = follow(build_log(build), offset_of(request), final=build.is_final)

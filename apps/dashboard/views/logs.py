@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.urls import reverse
@@ -60,12 +59,12 @@ def show_logs(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     )
 
 
-async def events(request: HttpRequest, name: str) -> HttpResponseBase:
+def events(request: HttpRequest, name: str) -> HttpResponseBase:
     def find() -> App:
         return get_app(actor_of_stream(request), name)
 
     try:
-        app = await sync_to_async(find)()
+        app = find()
     except Refused as error:
         return refused(error)
     return stream(_events(app, _search(request.GET), _after(request)), find)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from asgiref.sync import sync_to_async
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -84,12 +83,12 @@ def rollback(request: HttpRequest, actor: Actor, name: str, version: int) -> Htt
     )
 
 
-async def events(request: HttpRequest, name: str, version: int) -> HttpResponseBase:
+def events(request: HttpRequest, name: str, version: int) -> HttpResponseBase:
     def find() -> Release:
         return get_release(get_app(actor_of_stream(request), name), str(version))
 
     try:
-        release = await sync_to_async(find)()
+        release = find()
     except Refused as error:
         return refused(error)
     growing = follow(release_log(release), offset_of(request), final=release.is_final)

@@ -52,7 +52,7 @@ def _create(client: Panel, name: str | None) -> dict[str, Any]:
     try:
         made: dict[str, Any] = client.post("apps", body=body)
     except ApiError as error:
-        if name and error.status in (409, 422) and not error.hint:
+        if name and "already taken" in error.message:  # Heroku's id is one for all refusals
             error.hint = f"If it is yours already: paas git:remote -a {name}"
         raise
     return made

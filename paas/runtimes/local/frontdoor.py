@@ -54,8 +54,10 @@ def _server(instance: Instance) -> Json:
         "logs": {"default_logger_name": "router"},
         "routes": [
             *tls.routes(instance, _panel_hosts(instance)),
+            # What most requests want comes first: a route passed by costs each of them.
+            _app_route(instance, hosts),
             {"match": [hosts], "handle": _panel(instance), "terminal": True},
-            *_app_routes(instance),
+            *_without_route(instance),
         ],
         "errors": {"routes": [_panel_error(hosts), *_app_errors()]},
     }
@@ -115,19 +117,26 @@ def _panel_error(hosts: Json) -> Json:
 
 
 # --- the apps -------------------------------------------------------------
-def _app_routes(instance: Instance) -> list[Json]:
-    hosts, closed = str(instance.routes / "hosts"), str(instance.routes / "maintenance")
+def _app_route(instance: Instance, panel_hosts: Json) -> Json:
+    """To the processes of the app whose host it is; no app can take a host of the panel's."""
     route = {
-        "root": hosts,
+        "root": str(instance.routes / "hosts"),
         "try_files": ["/{http.request.host}/*"],
         "try_policy": "most_recently_modified",
     }
-    folder = {"root": hosts, "try_files": ["/{http.request.host}/"]}
-    shut = {"root": closed, "try_files": ["/{http.request.host}"]}
+    return {
+        "match": [{"not": [panel_hosts], "file": route}],
+        "handle": [_request_id(), *_balance(instance)],
+        "terminal": True,
+    }
+
+
+def _without_route(instance: Instance) -> list[Json]:
+    closed = {"root": str(instance.routes / "maintenance"), "try_files": ["/{http.request.host}"]}
+    folder = {"root": str(instance.routes / "hosts"), "try_files": ["/{http.request.host}/"]}
     return [
-        {"handle": [_log("request_id", "{http.request.uuid}")]},
-        {"match": [{"file": shut}], "handle": _page(pages.MAINTENANCE), "terminal": True},
-        {"match": [{"file": route}], "handle": _balance(instance), "terminal": True},
+        {"handle": [_request_id()]},
+        {"match": [{"file": closed}], "handle": _page(pages.MAINTENANCE), "terminal": True},
         {"match": [{"file": folder}], "handle": _page(pages.NO_WEB), "terminal": True},
         {"handle": _page(pages.NO_SUCH_APP)},
     ]
@@ -172,12 +181,7 @@ def _balance(instance: Instance) -> list[Json]:
             }
         },
     }
-    logged = [
-        _log("upstream", "{http.reverse_proxy.upstream.hostport}"),
-        _log("service_ms", "{http.reverse_proxy.upstream.latency_ms}"),
-        _log("retries", "{http.reverse_proxy.retries}"),
-    ]
-    return [*logged, ports, proxy]
+    return [_log("upstream", "{http.reverse_proxy.upstream.hostport}"), ports, proxy]
 
 
 def _app_errors() -> list[Json]:
@@ -213,6 +217,10 @@ def _html(page: Page) -> Json:
 def _text(status: int, body: str, kind: str) -> Json:
     headers = {"Content-Type": [kind], "Cache-Control": ["no-store"]}
     return {"handler": "static_response", "status_code": status, "headers": headers, "body": body}
+
+
+def _request_id() -> Json:
+    return _log("request_id", "{http.request.uuid}")
 
 
 def _log(key: str, value: str) -> Json:

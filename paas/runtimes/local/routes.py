@@ -4,7 +4,8 @@
 route; Caddy's file matcher takes the newest one at each request, so that
 making the file is the switch: no reload, no lost request. An old file is
 unlinked some time later only, because a request that has listed the folder
-already would find nothing. `<run>/routes/maintenance/<host>` closes a host.
+already would find nothing. `<run>/routes/maintenance/<host>` closes a host that
+has no route.
 """
 
 from __future__ import annotations
@@ -40,13 +41,16 @@ class Routes:
         Does nothing where that is so already.
         """
         for host in hosts:
-            self._close(_checked(host), maintenance)
-            folder = self._hosts / host
+            folder = self._hosts / _checked(host)
             folder.mkdir(parents=True, exist_ok=True)
-            if ports:
+            if maintenance:
+                self._close(host)
+            if ports and not maintenance:
                 _point(folder, ",".join(str(port) for port in _spread(ports)))
             else:
                 _clear(folder)
+            if not maintenance:
+                self._open(host)
 
     def tidy(self, hosts: Iterable[str]) -> bool:
         """Unlink the files of earlier routes that are old enough; False while some are not."""
@@ -69,16 +73,15 @@ class Routes:
     def remove(self, hosts: Iterable[str]) -> None:
         """Forget these hosts: they answer that there is no such app."""
         for host in hosts:
-            self._close(_checked(host), False)
+            self._open(_checked(host))
             shutil.rmtree(self._hosts / host, ignore_errors=True)
 
-    def _close(self, host: str, closed: bool) -> None:
-        mark = self._maintenance / host
-        if closed:
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
-        else:
-            mark.unlink(missing_ok=True)
+    def _close(self, host: str) -> None:
+        self._maintenance.mkdir(parents=True, exist_ok=True)
+        (self._maintenance / host).touch()
+
+    def _open(self, host: str) -> None:
+        (self._maintenance / host).unlink(missing_ok=True)
 
 
 def _checked(host: str) -> str:
