@@ -30,6 +30,11 @@ def stamp(after: float = 0.0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def micro_stamp() -> str:
+    """Now as `eventTime` has it: six digits, or Go cannot read it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def fine_stamp() -> str:
-    """Now as log lines and leases have it, with nanoseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+    """Now as log lines have it, with nanoseconds."""
+    return micro_stamp().replace("Z", "000Z")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .clock import Clock, fine_stamp, stamp
+from .clock import Clock, micro_stamp, stamp
 from .controllers import controllers
 from .controllers.base import Controller, condition
 from .controllers.kubelet import Kubelet
 from .errors import Json
 from .faults import Faults
 from .kinds import Kind, named
+from .processes import end_all
 from .rbac import Access
 from .store import Event, Store
 from .verbs import Call, Deletion, Verbs
@@ -25,15 +28,15 @@ QUEUE_SECONDS = 0.01
 
 @dataclass
 class Recorded:
-    """A request that was served."""
+    """A request, as it came. Args: status: 0 until it is answered (a watch: until its end)."""
 
     verb: str
     resource: str
     namespace: str
     name: str
-    status: int
     user: str
     query: dict[str, str] = field(default_factory=dict)
+    status: int = 0
 
 
 class Cluster:
@@ -48,7 +51,8 @@ class Cluster:
 
     Attributes:
         invalid: what `kubernetes-validate` says against objects that were sent.
-        requests: all requests served so far.
+        bugs: tracebacks of the fake's own errors; the end of the `with` fails.
+        requests: all requests so far, in the order of their arrival.
         metrics: whether metrics.k8s.io is installed.
     """
 
@@ -63,6 +67,7 @@ class Cluster:
         self.access = Access(self.store)
         self.faults = Faults()
         self.invalid: list[str] = []
+        self.bugs: list[str] = []
         self.requests: list[Recorded] = []
         self.metrics = True
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -78,6 +83,7 @@ class Cluster:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins, with a node and the namespaces that every cluster has."""
         self.loop = loop
+        loop.set_exception_handler(self._unhandled)
         self.add_node("node-1")
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             self._create("Namespace", {"metadata": {"name": name}})
@@ -87,6 +93,7 @@ class Cluster:
         for timer in self._timers:
             timer.cancel()
         await self.kubelet.stop()
+        await end_all()
 
     def add_node(self, name: str, *, cpu: str = "1000", memory: str = "4Ti") -> None:
         """One more node; pods are few beside its size unless a test makes it small."""
@@ -127,7 +134,20 @@ class Cluster:
     def _drain(self) -> None:
         batch, self._queue, self._scheduled = list(self._queue), {}, False
         for controller, namespace, name in batch:
-            controller.reconcile(namespace, name)
+            try:
+                controller.reconcile(namespace, name)
+            except Exception:  # one key's trouble is not the others'
+                self.bug()
+
+    def bug(self) -> None:
+        """Notes the exception that is being handled: an error of the fake itself."""
+        self.bugs.append(traceback.format_exc())
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: Json) -> None:
+        error = context.get("exception")
+        text = "".join(traceback.format_exception(error)) if error else str(context)
+        if not isinstance(error, (ConnectionError, ssl.SSLError)):
+            self.bugs.append(text)
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:
         """Calls after cluster seconds."""
@@ -167,7 +187,7 @@ class Cluster:
                  "resourceVersion": metadata.get("resourceVersion", "")}  # fmt: skip
         times: Json = {"firstTimestamp": stamp(), "lastTimestamp": stamp(), "eventTime": None}
         if scheduled:
-            times = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": fine_stamp()}
+            times = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": micro_stamp()}
         body = {
             "apiVersion": "v1", "kind": "Event", "involvedObject": about, "reason": reason,
             "message": message, "type": word, "count": 1, **times,

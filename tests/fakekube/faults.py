@@ -79,6 +79,7 @@ class ApiFault:
         drop: the connection is cut instead: "before" the request is carried
             out, or "after" it, so that the client cannot know.
         hang: seconds (real ones) that the request is kept waiting.
+        cut_after: events after which a watch's connection is cut.
         times: how many requests it spoils; None for all.
     """
 
@@ -91,6 +92,7 @@ class ApiFault:
     message: str = ""
     drop: str = ""
     hang: float = 0.0
+    cut_after: int | None = None
     times: int | None = 1
 
     def matches(self, verb: str, resource: str, namespace: str, name: str) -> bool:

@@ -38,21 +38,20 @@ class Process:
         self.exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.listeners: list[Callable[[int, bytes], None]] = []
         self.changed = asyncio.Event()
-        self._rest = b""
+        self._rest: dict[int, bytes] = {}
 
     def wrote(self, channel: int, data: bytes) -> None:
         """Takes output in: for those attached as it is, for the log by lines."""
         for listener in list(self.listeners):
             listener(channel, data)
-        *whole, self._rest = (self._rest + data).split(b"\n")
+        *whole, self._rest[channel] = (self._rest.get(channel, b"") + data).split(b"\n")
         for text in whole:
             self.lines.append(Line(fine_stamp(), text))
         self._wake()
 
     def ended(self, code: int) -> None:
-        if self._rest:
-            self.lines.append(Line(fine_stamp(), self._rest))
-            self._rest = b""
+        self.lines += [Line(fine_stamp(), rest) for rest in self._rest.values() if rest]
+        self._rest.clear()
         if not self.exit.done():
             self.exit.set_result(code)
         self._wake()
@@ -106,7 +105,9 @@ class Local(Process):
     def __init__(self, child: asyncio.subprocess.Process, terminal: int | None) -> None:
         super().__init__()
         self._child, self._terminal = child, terminal
-        self._tasks = [asyncio.ensure_future(self._watch())]
+        self.task = asyncio.ensure_future(self._watch())
+        _LIVING.add(self)
+        self.task.add_done_callback(lambda task: _LIVING.discard(self))
 
     async def _watch(self) -> None:
         if self._terminal is not None:
@@ -117,10 +118,11 @@ class Local(Process):
             readers = [
                 self._read(STDOUT, self._child.stdout), self._read(STDERR, self._child.stderr),
             ]  # fmt: skip
-        reading = asyncio.gather(*readers)
+        reading = [asyncio.ensure_future(reader) for reader in readers]
         code = await self._child.wait()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reading, 1.0)
+        _, late = await asyncio.wait(reading, timeout=1.0)  # a grandchild may hold the pipe
+        for task in late:
+            task.cancel()
         if self._terminal is not None:
             os.close(self._terminal)
             self._terminal = None
@@ -171,6 +173,18 @@ class Local(Process):
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
+
+
+_LIVING: set[Local] = set()
+
+
+async def end_all() -> None:
+    """Kills the local processes of this loop and waits for them."""
+    loop = asyncio.get_running_loop()
+    mine = [each for each in _LIVING if each.task.get_loop() is loop]
+    for each in mine:
+        each.signal(signal.SIGKILL)
+    await asyncio.gather(*(each.task for each in mine), return_exceptions=True)
 
 
 async def start(

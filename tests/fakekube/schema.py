@@ -175,6 +175,21 @@ def _check_list(of: Type, value: Any, path: str) -> Iterator[str]:
         yield from complaints(of.element, item, path + where)
 
 
+def bad_quantities(of: Type, value: Any, path: str = "") -> Iterator[str]:
+    """Where quantities are none."""
+    if of.is_quantity:
+        try:
+            canonical(value)
+        except ValueError:
+            yield path
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from bad_quantities(of.child(name) or ANY, item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from bad_quantities(of.element, item, f"{path}[{index}]")
+
+
 def _check_scalar(of: Type, value: Any, path: str) -> Iterator[str]:
     fits = {
         "string": isinstance(value, str),

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from . import discovery, manifests, protobuf, streams
 from .certificates import authority
-from .clock import fine_stamp, stamp
+from .clock import stamp
 from .cluster import Cluster, Recorded
 from .controllers.base import POD
 from .controllers.budgets import Budgets, evict
@@ -48,6 +48,7 @@ class Asked:
     user: User
     params: Mapping[str, str]
     body: Any = None
+    cut_after: int | None = None
     call: Call = field(default_factory=Call)
 
     @property
@@ -96,6 +97,12 @@ class Server:
             return await self._answer(request)
         except ApiError as error:
             return _json(error.body(), error.code, error.headers)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:
+            self.cluster.bug()
+            text = f"Internal error occurred: {error!r}"
+            return _json(ApiError(500, "InternalError", text).body(), 500)
         finally:
             del self._open[id(request)]
 
@@ -115,18 +122,15 @@ class Server:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         params = dict(request.query)
         asked = Asked(request, kind, namespace, name, subresource, user, params)
-        status = 500
+        record = Recorded(asked.verb, asked.resource, namespace, name, user.name, params)
+        self.cluster.requests.append(record)
         try:
             response = await self._faulty(asked)
-            status = response.status
+            record.status = response.status
             return response
         except ApiError as error:
-            status = error.code
+            record.status = error.code
             raise
-        finally:
-            self.cluster.requests.append(
-                Recorded(asked.verb, asked.resource, namespace, name, status, user.name, params)
-            )
 
     async def _faulty(self, asked: Asked) -> web.StreamResponse:
         fault = self.cluster.faults.for_request(
@@ -143,6 +147,7 @@ class Server:
             return web.Response(status=503)
         if fault.status:
             raise fault.error()
+        asked.cut_after = fault.cut_after
         return await self._handle(asked)
 
     async def _handle(self, asked: Asked) -> web.StreamResponse:
@@ -268,6 +273,10 @@ class Server:
             async with contextlib.aclosing(lines):
                 async for text in lines:
                     await response.write(text)
+                    if asked.cut_after is not None:
+                        asked.cut_after -= 1
+                        if not asked.cut_after:
+                            _abort(asked.request)
             await response.write_eof()
         return response
 
@@ -471,7 +480,7 @@ def _usage(pod: Json) -> Json:
     ]
     return {
         "kind": "PodMetrics", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": kept,
-        "timestamp": fine_stamp(), "window": "15s", "containers": rows,
+        "timestamp": stamp(), "window": "15s", "containers": rows,
     }  # fmt: skip
 
 
@@ -522,7 +531,11 @@ class FakeKube:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        if kind is None and self.cluster.invalid:
+        if kind is not None:
+            return
+        if self.cluster.bugs:
+            raise AssertionError("the fake itself failed:\n" + "\n".join(self.cluster.bugs))
+        if self.cluster.invalid:
             raise AssertionError("invalid objects were sent:\n" + "\n".join(self.cluster.invalid))
 
     def stop(self) -> None:

@@ -158,10 +158,12 @@ async def attach(cluster: Cluster, pod: Json, request: web.Request) -> web.Strea
     process = life.processes[container]
     socket = await _accept(request)
     session = Session(socket, process, request.query)
-    left = await session.run()
-    if left and spec.get("stdinOnce") and not spec.get("tty"):
-        process.close_input()
-    if not left:
+    try:
+        await session.run()
+    finally:  # aiohttp cancels us when the client has gone
+        if spec.get("stdinOnce") and not spec.get("tty"):
+            process.close_input()
+    if process.exit.done():
         await session.finish(SUCCESS)
     return socket
 
@@ -184,9 +186,12 @@ async def execute(cluster: Cluster, pod: Json, request: web.Request) -> web.Stre
             await _end(socket, _unstarted(query["command"]))
             return socket
         session = Session(socket, process, query)
-        if await session.run():
-            process.signal(signal.SIGKILL)
-        else:
+        try:
+            await session.run()
+        finally:
+            if not process.exit.done():
+                process.signal(signal.SIGKILL)
+        if process.exit.done():
             await session.finish(_exit_status(process.exit.result()))
     return socket
 
@@ -227,8 +232,8 @@ class Session:
         self._stdin = query.get("stdin") == "true"
         self._output: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
 
-    async def run(self) -> bool:
-        """Whether the client left before the process ended."""
+    async def run(self) -> None:
+        """Until the process ends or the client leaves."""
         self._process.listeners.append(self._heard)
         await self._socket.send_bytes(bytes([STDOUT]))
         sending = asyncio.ensure_future(self._send())
@@ -236,10 +241,8 @@ class Session:
         done = asyncio.ensure_future(self._ended())
         try:
             await asyncio.wait({reading, done}, return_when=asyncio.FIRST_COMPLETED)
-            left = not done.done()
-            if not left:
+            if done.done():
                 await self._output.join()
-            return left
         finally:
             self._process.listeners.remove(self._heard)
             for task in (sending, reading, done):

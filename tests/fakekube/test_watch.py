@@ -176,6 +176,17 @@ def test_a_watch_that_is_cut_can_be_resumed(kube: FakeKube, http: Http) -> None:
     assert seen(watch(http, resourceVersion=last)) == [("ADDED", "c")]
 
 
+def test_a_watch_is_cut_after_so_many_events(kube: FakeKube, http: Http) -> None:
+    kube.cluster.faults.api.append(ApiFault(verb="watch", cut_after=2))
+    revision = put(http, "a")
+    events = stream(http, resourceVersion=revision)
+    put(http, "b")
+    put(http, "c")
+    assert [next(events)["type"], next(events)["type"]] == ["ADDED", "ADDED"]
+    with pytest.raises(requests.exceptions.RequestException):
+        next(events)
+
+
 def test_kubectl_watches(kube: FakeKube, http: Http, kubectl: Kubectl) -> None:
     put(http, "a", tier="web")
     argv = [*kubectl.argv, "get", "cm", "-l", "tier=web", "--watch", "--no-headers"]

@@ -158,6 +158,30 @@ def test_a_sleep_must_be_shorter_than_the_grace_period(http: Http, shop: str) ->
     )
 
 
+def test_more_that_is_invalid(kube: FakeKube, http: Http, shop: str) -> None:
+    here = {"name": "x", "namespace": shop}
+    once = {"restartPolicy": "Never", **pod_spec()}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    cron = {"schedule": "hourly", "jobTemplate": {"spec": {"template": {"spec": once}}}}
+    for version, kind, spec, field in (
+        ("networking.k8s.io/v1", "Ingress", {"rules": [{"host": "A_b"}]}, "spec.rules[0].host"),
+        ("v1", "Service", {"ports": [{"port": 1}, {"port": 2}]}, "spec.ports[0].name"),
+        (
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 2},
+            "spec.maxReplicas",
+        ),
+        ("batch/v1", "CronJob", cron, "spec.schedule"),
+    ):
+        answer = http.apply({"apiVersion": version, "kind": kind, "metadata": here, "spec": spec})
+        assert answer.status_code == 422
+        assert answer.json()["details"]["causes"][0]["field"] == field
+    answer = http.apply(deployment(pod={"resources": {"limits": {"memory": "lots"}}}))
+    assert answer.status_code == 400
+    assert "quantities must match the regular expression" in answer.json()["message"]
+
+
 def test_what_never_changes(http: Http, shop: str) -> None:
     http.apply(deployment())
     moved = deployment()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from zoneinfo import available_timezones
 
 from .defaults import containers, pod_template
 from .errors import ApiError, Json, cause, invalid
@@ -241,6 +242,43 @@ def _job_change(obj: Json, live: Json) -> Iterator[Json]:
             yield wrong(f"spec.{name}", obj["spec"].get(name), "field is immutable")
 
 
+def _ingress(obj: Json) -> Iterator[Json]:
+    for index, rule in enumerate((obj.get("spec") or {}).get("rules", [])):
+        host, where = rule.get("host", ""), f"spec.rules[{index}]"
+        if host and not _SUBDOMAIN.fullmatch(host.removeprefix("*.")):
+            yield wrong(f"{where}.host", host, _SUBDOMAIN_TEXT)
+        for at, path in enumerate((rule.get("http") or {}).get("paths", [])):
+            if path.get("path") and not path["path"].startswith("/"):
+                yield wrong(f"{where}.http.paths[{at}].path", path["path"],
+                            "must be an absolute path")  # fmt: skip
+
+
+def _service(obj: Json) -> Iterator[Json]:
+    ports = obj["spec"].get("ports", [])
+    if not ports and obj["spec"].get("clusterIP") != "None":
+        yield _required("spec.ports")
+    for index, port in enumerate(ports):
+        if len(ports) > 1 and not port.get("name"):
+            yield _required(f"spec.ports[{index}].name")
+
+
+def _autoscaler(obj: Json) -> Iterator[Json]:
+    spec = obj["spec"]
+    if spec["maxReplicas"] < spec["minReplicas"]:
+        why = "must be greater than or equal to `minReplicas`"
+        yield wrong("spec.maxReplicas", spec["maxReplicas"], why)
+
+
+def _cron_job(obj: Json) -> Iterator[Json]:
+    spec = obj["spec"]
+    fields = spec["schedule"].split()
+    if len(fields) != 5 and not spec["schedule"].startswith("@"):
+        why = f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
+        yield wrong("spec.schedule", spec["schedule"], why)
+    if "timeZone" in spec and spec["timeZone"] not in available_timezones():
+        yield wrong("spec.timeZone", spec["timeZone"], f"unknown time zone {spec['timeZone']}")
+
+
 def _budget(obj: Json) -> Iterator[Json]:
     spec = obj.get("spec", {})
     if "minAvailable" in spec and "maxUnavailable" in spec:
@@ -281,7 +319,8 @@ def _role_change(obj: Json, live: Json) -> Iterator[Json]:
 
 _OWN: dict[str, Callable[[Json], Iterator[Json]]] = {
     "Secret": _secret, "ConfigMap": _secret, "Deployment": _workload, "ReplicaSet": _workload,
-    "Job": _job, "PodDisruptionBudget": _budget,
+    "Job": _job, "PodDisruptionBudget": _budget, "Ingress": _ingress, "Service": _service,
+    "HorizontalPodAutoscaler": _autoscaler, "CronJob": _cron_job,
 }  # fmt: skip
 _CHANGES: dict[str, Callable[[Json, Json], Iterator[Json]]] = {
     "Secret": _secret_change, "Deployment": _selector_change, "ReplicaSet": _selector_change,

@@ -30,7 +30,7 @@ from .errors import (
 from .kinds import Kind
 from .patches import json_patch, merge_patch, strategic
 from .quantity import amount
-from .schema import ANY, Type, complaints, normal, type_of
+from .schema import ANY, Type, bad_quantities, complaints, normal, type_of
 from .store import Store
 from .validation import precondition, validate
 
@@ -120,6 +120,7 @@ class Verbs:
             metadata["generation"] = 1
         if "status" in kind.subresources:
             obj.pop("status", None)
+        _quantities(kind, obj)
         obj = normal(type_of(kind), obj)
         fill(kind, obj, None)
         obj = _headed(kind, normal(type_of(kind), obj))
@@ -241,23 +242,12 @@ class Verbs:
         *,
         noted: bool = False,
     ) -> Json:
-        new = _copy(new)
         metadata = _kept_metadata(kind, live["metadata"], new["metadata"])
         if subresource == "status":
-            new = {**_copy(live), "status": new.get("status")}
-        elif "status" in kind.subresources:
-            new["status"] = live.get("status")
-        new["metadata"] = metadata
-        new = normal(type_of(kind), new)
-        if subresource != "status":
-            fill(kind, new, live)
-            new = normal(type_of(kind), new)
-        new = _headed(kind, new)
-        if subresource != "status" and "status" in live and "status" in kind.subresources:
-            new["status"] = live["status"]  # as its controller wrote it
-        if subresource != "status":
-            validate(kind, new, live)
-            admit(self.store, kind, new, live, call.warnings)
+            status = normal(type_of(kind).fields["status"], _copy(new).get("status"))
+            new = _copy({**live, "status": status, "metadata": metadata})
+        else:
+            new = self._completed(kind, live, _copy({**new, "metadata": metadata}), call)
         if not noted:
             new = ssa.note_update(
                 kind, live, new, manager=call.manager, subresource=subresource, now=stamp()
@@ -270,6 +260,21 @@ class Verbs:
             self.store.remove(kind, live)
             return new
         return self.store.put(kind, new)
+
+    def _completed(self, kind: Kind, live: Json, new: Json, call: Call) -> Json:
+        """A changed spec with its defaults, if it is valid and admitted; the status is kept."""
+        has_status = "status" in kind.subresources
+        if has_status:
+            new.pop("status", None)
+        _quantities(kind, new)
+        new = normal(type_of(kind), new)
+        fill(kind, new, live)
+        new = _headed(kind, normal(type_of(kind), new))
+        if has_status and "status" in live:
+            new["status"] = live["status"]
+        validate(kind, new, live)
+        admit(self.store, kind, new, live, call.warnings)
+        return new
 
     # --- delete -----------------------------------------------------------
     def delete(
@@ -350,6 +355,20 @@ def _finished(kind: Kind, obj: Json) -> bool:
     if kind.kind == "Namespace":
         return not obj["spec"].get("finalizers")
     return kind.kind != "Pod" or not metadata.get("deletionGracePeriodSeconds")
+
+
+_QUANTITY = (
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
+
+
+def _quantities(kind: Kind, obj: Json) -> None:
+    """Raises a 400 for a quantity that is none, as decoding would."""
+    if any(bad_quantities(type_of(kind), obj)):
+        raise bad_request(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}:'
+            f" {_QUANTITY}"
+        )
 
 
 def _headed(kind: Kind, obj: Json) -> Json:

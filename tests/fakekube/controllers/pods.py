@@ -61,9 +61,15 @@ class Life:
                 "state": {"waiting": {"reason": waiting}},
             }  # fmt: skip
         self._endings: set[asyncio.Task[None]] = set()
-        self.task = asyncio.ensure_future(self._run())
+        self.task = asyncio.ensure_future(self._guarded())
 
     # --- the whole --------------------------------------------------------
+    async def _guarded(self) -> None:
+        try:
+            await self._run()
+        except Exception:
+            self.cluster.bug()
+
     async def _run(self) -> None:
         with tempfile.TemporaryDirectory(prefix="fakekube-") as self._directory:
             await self._live()
