@@ -83,6 +83,11 @@ class Instance:
     ingress: Ingress | None = None
     rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
 
+    @property
+    def certifies(self) -> bool:
+        """Whether each host of an app gets a certificate: the front door's, or the cluster's."""
+        return self.ingress.secure if self.ingress is not None else bool(self.tls)
+
     # --- what lasts -------------------------------------------------------
     @property
     def database(self) -> Path:

@@ -252,10 +252,14 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known of a host's certificate: `expires` if there is one, `problem` if not."""
+    """What is known of a host's certificate: `expires` if there is one, `problem` if not.
+
+    `pending`: it is being made, and `problem` says how far that is.
+    """
 
     expires: datetime | None = None
     problem: str = ""
+    pending: bool = False
 
 
 class OneOff(Protocol):

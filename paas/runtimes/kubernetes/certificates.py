@@ -60,5 +60,7 @@ def _state(certificate: Object, challenges: Iterable[Object], host: str) -> Cert
         reason = (challenge.get("status") or {}).get("reason")
         if challenge["spec"].get("dnsName") == host and reason:
             return Certificate(problem=str(reason).rstrip("."))
-    said = conditions.get("Issuing", {}).get("message") or ready.get("message")
-    return Certificate(problem=str(said or "cert-manager has not begun").rstrip("."))
+    issuing = conditions.get("Issuing", {})
+    said = issuing.get("message") or ready.get("message") or "cert-manager has not begun"
+    pending = issuing.get("status") == "True" or not conditions
+    return Certificate(problem=str(said).rstrip("."), pending=pending)
