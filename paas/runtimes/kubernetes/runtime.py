@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from paas.runtimes.base import (
     AppSpec,
@@ -39,6 +40,7 @@ from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.state import AppState
 
 _SWEEP_EVERY = 30.0
+_SHORT = 3.0  # seconds
 
 
 class KubernetesRuntime:
@@ -52,6 +54,8 @@ class KubernetesRuntime:
 
     def __init__(self, settings: ClusterSettings, board: Board | None = None) -> None:
         self._cluster = Cluster.of(settings)
+        # Who only asks, a page or the worker's clock, is not kept waiting for an API that is away.
+        self._asked = Cluster.of(replace(settings, patience=min(settings.patience, _SHORT)))
         self._board = board
         self._next_sweep = 0.0
 
@@ -75,7 +79,7 @@ class KubernetesRuntime:
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_EVERY
-            oneoffs.sweep(self._cluster)
+            oneoffs.sweep(self._asked)
         return False
 
     def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
@@ -83,10 +87,10 @@ class KubernetesRuntime:
             seen = self._board.read()
             if seen is not None:
                 return seen
-        namespace = "" if app_id is None else self._cluster.namespace(app_id)
+        namespace = "" if app_id is None else self._asked.namespace(app_id)
         labels = OURS if app_id is None else selector(app_id)
         found = (
-            self._cluster.client.items(kind, namespace, labels=labels)
+            self._asked.client.items(kind, namespace, labels=labels)
             for kind in (kinds.DEPLOYMENT, kinds.REPLICASET, kinds.POD)
         )
         return observing.statuses(*found)
@@ -106,7 +110,7 @@ class KubernetesRuntime:
         return oneoffs.run(self._cluster, order, detached=detached)
 
     def find_one_off(self, app_id: str, name: str) -> OneOff | None:
-        return oneoffs.find(self._cluster, app_id, name)
+        return oneoffs.find(self._asked, app_id, name)
 
     def run_attached(
         self,
@@ -141,7 +145,7 @@ class KubernetesRuntime:
         self._cluster.await_deletion(namespace)
 
     def apps(self) -> list[str]:
-        found = self._cluster.client.items(kinds.NAMESPACE, labels=OURS)
+        found = self._asked.client.items(kinds.NAMESPACE, labels=OURS)
         return sorted(
             one["metadata"]["labels"][APP]
             for one in found
@@ -152,7 +156,7 @@ class KubernetesRuntime:
         return []  # the cluster keeps its logs itself: see `logs`
 
     def routes(self) -> RouteTable:
-        client = self._cluster.client
+        client = self._asked.client
         hosts = {
             rule["host"]: one["metadata"]["labels"][APP]
             for one in client.items(kinds.INGRESS, labels=OURS)
@@ -165,10 +169,10 @@ class KubernetesRuntime:
         return RouteTable(hosts=hosts, ports={})
 
     def certificate(self, host: str) -> Certificate:
-        return certificates.look_up(self._cluster, host)
+        return certificates.look_up(self._asked, host)
 
     def metrics(self, app_id: str) -> list[Usage]:
-        return metrics.usage(self._cluster, app_id)
+        return metrics.usage(self._asked, app_id)
 
     def max_quantity(self, process_type: str) -> int | None:
         return None
@@ -176,20 +180,20 @@ class KubernetesRuntime:
     autoscales = True
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
-        return drift.drift(self._cluster, specs)
+        return drift.drift(self._asked, specs)
 
     def preview(self, spec: AppSpec) -> list[str]:
-        return list(preview.changes(self._cluster, spec))
+        return list(preview.changes(self._asked, spec))
 
     def scaled_by(self, app_id: str, process_type: str) -> str:
-        namespace = self._cluster.namespace(app_id)
-        state: AppState = self._cluster.states.read(namespace, app_id)
+        namespace = self._asked.namespace(app_id)
+        state: AppState = self._asked.states.read(namespace, app_id)
         names = {
             body["metadata"]["annotations"]["paas.dev/name"]: body["metadata"]["name"]
             for body in state.live
         }
         name = names.get(process_type, object_name(process_type))
-        found = self._cluster.client.items(
+        found = self._asked.client.items(
             kinds.DEPLOYMENT, namespace, fields=f"metadata.name={name}"
         )
-        return Scaling(self._cluster.client, namespace).foreign_owner(found[0]) if found else ""
+        return Scaling(self._asked.client, namespace).foreign_owner(found[0]) if found else ""
