@@ -35,7 +35,8 @@ from paas.runtimes.kubernetes.kinds import DEPLOYMENT, Kind, kind_of
 from paas.runtimes.kubernetes.names import MANAGER, SCALE_MANAGER, Object
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
+READ_SECONDS = 10.0
+"""Without a byte of an answer: a connection may be dead without anybody having said so."""
 WATCH_READ_SECONDS = 90.0
 """Bookmarks come each minute: so long without a byte is a dead connection."""
 _CONNECTIONS = 64
