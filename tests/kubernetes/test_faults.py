@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.runtimes.base import AppSpec, Progress
+from paas.runtimes.base import AppSpec, NotHealthy, Progress
 from paas.runtimes.kubernetes import KubernetesRuntime, kinds
 from paas.runtimes.kubernetes.client import Client
 from tests.fakekube.server import FakeKube
@@ -120,3 +120,15 @@ def test_a_thousand_unchanged_apps_are_looked_at_with_few_calls(
 
 def test_settings_of_the_tests_are_those_of_production_but_for_patience() -> None:
     assert replace(SETTINGS, patience=45.0, cluster_issuer="") == type(SETTINGS)()
+
+
+def test_a_lost_memory_takes_nobody_down(kube: FakeKube, runtime: KubernetesRuntime) -> None:
+    spec = make_spec()
+    deploy(runtime, spec, 1)
+    Client().delete(kinds.SECRET, namespace(spec), "paas-state")
+    broken = replace(spec, release=2, processes=(web("exit 3"),))
+    with pytest.raises(NotHealthy):
+        deploy(runtime, broken, 2)
+    assert 1 in [one.release for one in runtime.observe(spec.app_id) if one.state == "up"]
+    deploy(runtime, spec, 3)
+    assert runtime.drift([spec]) == {}

@@ -349,13 +349,22 @@ class Rollout:
     def _undo(self, name: str, before: Object | None) -> Judge | None:
         live = self._state.live_named(name)
         if live is None:
-            self._client.delete(DEPLOYMENT, self._namespace, name)
+            if ((before or {}).get("status") or {}).get("availableReplicas"):
+                self._freeze(name)
+            else:
+                self._client.delete(DEPLOYMENT, self._namespace, name)
             return None
         now = self._client.apply(live)
         replicas = before["spec"].get("replicas", 1) if before else None
         if replicas is not None and now["spec"].get("replicas", 1) != replicas:
             self._client.scale(self._namespace, name, replicas)
         return Judge(Wanted(name, now["metadata"]["generation"], replicas))
+
+    def _freeze(self, name: str) -> None:
+        """Our memory of what was live is lost: at least let the pods of it serve on."""
+        for body in self._objects.deployments():
+            if body["metadata"]["name"] == name:
+                self._client.apply({**body, "spec": {**body["spec"], "paused": True}})
 
     def _await_undone(self, judges: list[Judge]) -> None:
         """At once where the old pods still serve; not where a whole release had replaced them."""
