@@ -16,10 +16,13 @@ import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .clock import fine_stamp
 
 STDOUT, STDERR = 1, 2
+SETTLE_SECONDS = 5.0
+"""Real seconds after which a process that goes on working counts as started."""
 
 
 @dataclass
@@ -68,6 +71,9 @@ class Process:
 
     def resize(self, width: int, height: int) -> None:
         """Of a terminal."""
+
+    async def settle(self) -> None:
+        """Returns when it has begun what it does: nothing else stands for its probes."""
 
     def signal(self, number: int) -> None:
         """TERM or KILL."""
@@ -169,6 +175,22 @@ class Local(Process):
         if self._terminal is not None:
             size = struct.pack("HHHH", height, width, 0, 0)
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
+
+    async def settle(self) -> None:
+        """When it sleeps without having worked since the last look, or has ended."""
+        end = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        before = ""
+        while not self.exit.done() and asyncio.get_running_loop().time() < end:
+            try:
+                text = Path(f"/proc/{self._child.pid}/stat").read_text()
+            except OSError:
+                return
+            state, *rest = text.rpartition(")")[2].split()
+            worked = " ".join(rest[10:12])  # utime and stime
+            if state == "S" and worked == before:
+                return
+            before = worked if state == "S" else ""
+            await asyncio.sleep(0.03)
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

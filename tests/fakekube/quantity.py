@@ -25,7 +25,7 @@ _FORM = re.compile(r"^([+-]?[0-9.]+)((?:[eE][+-]?[0-9]+)|[A-Za-z]{0,2})$")
 def _parts(text: str) -> tuple[Decimal, str]:
     found = _FORM.match(text)
     if not found:
-        raise ValueError(text)
+        raise ValueError(f"no quantity: {text}")
     number, suffix = found.groups()
     try:
         if suffix[:1] in ("e", "E") and suffix not in ("E", "Ei"):
@@ -33,7 +33,7 @@ def _parts(text: str) -> tuple[Decimal, str]:
         scale = BINARY[suffix] if suffix in BINARY else DECIMAL[suffix]
         return Decimal(number) * scale, suffix
     except (KeyError, InvalidOperation) as error:
-        raise ValueError(text) from error
+        raise ValueError(f"no quantity: {text}") from error
 
 
 def amount(quantity: Any) -> Decimal:

@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +34,7 @@ from .verbs import APPLY, Call, Deletion, patched
 MAX_BODY = 64 * 1024 * 1024
 _READS = {"GET": ("get", "list"), "POST": ("create", "create"), "PUT": ("update", "update"),
           "PATCH": ("patch", "patch"), "DELETE": ("delete", "deletecollection")}  # fmt: skip
+_NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 
 @dataclass
@@ -120,8 +121,12 @@ class Server:
             return web.Response(status=404, text="404 page not found\n")
         if subresource and subresource not in kind.subresources:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        if request.method not in _READS:
+            raise ApiError(405, "MethodNotAllowed", _NOT_ALLOWED)
         params = dict(request.query)
         asked = Asked(request, kind, namespace, name, subresource, user, params)
+        if not subresource and asked.verb not in kind.verbs:
+            raise ApiError(405, "MethodNotAllowed", _NOT_ALLOWED)
         record = Recorded(asked.verb, asked.resource, namespace, name, user.name, params)
         self.cluster.requests.append(record)
         try:
@@ -224,9 +229,12 @@ class Server:
                                     asked.name)  # fmt: skip
                 self.cluster.access.demand(asked.user, create, kind)
                 asked.params = {**asked.params, "_created": "1"}
-        return verbs.patch(
+        result = verbs.patch(
             kind, asked.namespace, asked.name, asked.body, how, asked.call, asked.subresource
         )
+        if how != APPLY:  # a patch is no object; what it made of one is
+            self._check(replace(asked, body=result), partial=False)
+        return result
 
     def _delete(self, asked: Asked) -> Json:
         options = _deletion(asked.body, asked.params)

@@ -13,7 +13,7 @@ from typing import Any
 from .errors import Json, expired
 from .kinds import Kind
 
-KEPT_EVENTS = 50_000
+KEPT_EVENTS = 20_000
 
 
 @dataclass(frozen=True)

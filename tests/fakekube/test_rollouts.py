@@ -212,6 +212,23 @@ def test_a_crash_loop_flips_and_counts(kube: FakeKube, http: Http, serving: None
     eventually(lambda: container(kube).get("ready"))
 
 
+def test_a_process_that_ends_at_once_is_never_ready() -> None:
+    with FakeKube(speed=50, run="all") as kube:
+        http = Http(kube.url)
+        http.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+        seen: list[bool] = []
+        kube.cluster.store.listeners.append(lambda event: seen.append(_is_ready(event.obj)))
+        http.apply(deployment(pod={"command": ["sh", "-c", "echo boom; exit 3"]}))
+        eventually(lambda: container(kube, "web:1").get("restartCount", 0) >= 2)
+        assert True not in seen
+        http.apply(deployment(pod={"command": ["sleep", "1000"]}))
+        eventually(lambda: status(kube).get("readyReplicas") == 1)
+
+
+def _is_ready(obj: dict[str, Any]) -> bool:
+    return obj["kind"] == "Pod" and condition(obj, "Ready").get("status") == "True"
+
+
 def test_out_of_memory(kube: FakeKube, http: Http, serving: None) -> None:
     kube.cluster.faults.pods.append(PodFault("oom", image="web:2"))
     http.apply(second())
@@ -356,6 +373,19 @@ def test_a_job_that_is_suspended(kube: FakeKube, http: Http, shop: str) -> None:
     eventually(lambda: not kube.cluster.all("Pod", "shop"))
     obj = kube.cluster.get("Job", "shop", "release") or {}
     assert condition(obj, "Suspended")["status"] == "True"
+
+
+def test_a_job_whose_policy_names_the_exit_code(kube: FakeKube, http: Http, shop: str) -> None:
+    on = {"operator": "In", "values": [42]}
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": on}]}
+    http.apply(job(command=["sh", "-c", "exit 42"], backoffLimit=3, podFailurePolicy=policy))
+    row = eventually(lambda: ended(kube))
+    assert row["reason"] == "PodFailurePolicy"
+    (pod,) = kube.cluster.all("Pod", shop)
+    assert row["message"] == (
+        f"Container main for pod shop/{pod['metadata']['name']} failed with exit code 42 matching"
+        " FailJob rule at index 0"
+    )
 
 
 def test_a_cron_job_by_hand(kube: FakeKube, http: Http, shop: str) -> None:

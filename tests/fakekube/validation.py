@@ -254,8 +254,9 @@ def _ingress(obj: Json) -> Iterator[Json]:
 
 
 def _service(obj: Json) -> Iterator[Json]:
-    ports = obj["spec"].get("ports", [])
-    if not ports and obj["spec"].get("clusterIP") != "None":
+    spec = obj["spec"]
+    ports = spec.get("ports", [])
+    if not ports and spec.get("clusterIP") != "None" and spec["type"] != "ExternalName":
         yield _required("spec.ports")
     for index, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):

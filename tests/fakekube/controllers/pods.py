@@ -331,6 +331,9 @@ class Life:
             never = self._fault(each, "unready")
         if probe:
             await self._sleep(probe.get("initialDelaySeconds", 0) + 0.02)
+            await process.settle()
+        if process.exit.done():
+            return
         status["ready"] = True
         self._publish()
 
