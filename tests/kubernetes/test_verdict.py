@@ -154,6 +154,13 @@ def test_an_old_status_says_nothing() -> None:
     assert judge.trouble(old, SETS, []) is None
 
 
+def test_the_pods_of_the_template_before_are_not_judged() -> None:
+    """A Deployment put back to revision 3, whose ReplicaSet's watch lags behind."""
+    number = {"deployment.kubernetes.io/revision": "3"}
+    back = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "annotations": number}}
+    assert Judge(Wanted("web", 2, 1)).trouble(back, SETS, [ended(exitCode=3)]) is None
+
+
 def test_the_deadline() -> None:
     late = {"type": "Progressing", "status": "False", "message": "has timed out progressing."}
     found = after(0, conditions=[late])

@@ -252,13 +252,20 @@ def _signal(number: int) -> str:
 
 # --- facts -----------------------------------------------------------------------
 def newest_of(deployment: Object, replicasets: Iterable[Object]) -> Object | None:
-    """The ReplicaSet of the template that was applied last."""
+    """The ReplicaSet of the template that was applied last; None until it is known.
+
+    Each kind's watch has a pace of its own: the one with the highest number
+    may still be that of the template before, so it must be the Deployment's.
+    """
     own = [one for one in replicasets if owner_of(one) == uid_of(deployment)]
+    revision = revision_of(deployment)
+    if revision:
+        return next((one for one in own if revision_of(one) == revision), None)
     return max(own, key=revision_of, default=None)
 
 
-def revision_of(replicaset: Object) -> int:
-    text = (replicaset["metadata"].get("annotations") or {}).get(REVISION, "")
+def revision_of(body: Object) -> int:
+    text = (body["metadata"].get("annotations") or {}).get(REVISION, "")
     return int(text) if text.isdecimal() else 0
 
 
