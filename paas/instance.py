@@ -57,6 +57,14 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Ingress:
+    """Where a cluster's ingress controller serves the apps, if they run on one."""
+
+    secure: bool = False
+    port: int = 80
+
+
+@dataclass(frozen=True)
 class Instance:
     """One installation: everything that `PAAS_HOME` and its siblings decide.
 
@@ -72,7 +80,13 @@ class Instance:
     bind: str
     domain: str
     tls: Tls = field(default_factory=Tls)
+    ingress: Ingress | None = None
     rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
+
+    @property
+    def certifies(self) -> bool:
+        """Whether each host of an app gets a certificate: the front door's, or the cluster's."""
+        return self.ingress.secure if self.ingress is not None else bool(self.tls)
 
     # --- what lasts -------------------------------------------------------
     @property
@@ -213,6 +227,8 @@ class Instance:
 
     def app_url(self, app: str) -> str:
         """The address a person opens, as Heroku gives it: with the slash."""
+        if self.ingress is not None:
+            return _origin(self.app_host(app), self.ingress.port, secure=self.ingress.secure) + "/"
         return self._origin_of(self.app_host(app)) + "/"
 
     def git_url(self, app: str) -> str:
@@ -229,9 +245,8 @@ class Instance:
 
     def _origin_of(self, host: str) -> str:
         """HTTPS where everybody trusts the certificate; with an internal CA nobody does."""
-        if self.tls.mode is TlsMode.AUTO:
-            return f"https://{host}" if self.tls.port == 443 else f"https://{host}:{self.tls.port}"
-        return f"http://{host}" if self.port == 80 else f"http://{host}:{self.port}"
+        secure = self.tls.mode is TlsMode.AUTO
+        return _origin(host, self.tls.port if secure else self.port, secure=secure)
 
 
 def current(environ: Mapping[str, str] | None = None) -> Instance:
@@ -239,7 +254,7 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
 
     `PAAS_HOME`, `PAAS_RUN`, `PAAS_PORT`, `PAAS_SSH_PORT`, `PAAS_RENDEZVOUS_PORT`,
     `PAAS_BIND` (address they listen on) and `PAAS_DOMAIN` move it; all have defaults.
-    `PAAS_TLS` and what belongs to it: see `_tls`.
+    `PAAS_TLS` and what belongs to it: see `_tls`; for apps on a cluster: `_ingress`.
 
     Raises:
         InstanceError: a port that is no port, or TLS settings that do not fit.
@@ -255,6 +270,7 @@ def current(environ: Mapping[str, str] | None = None) -> Instance:
         bind=env.get("PAAS_BIND") or "127.0.0.1",
         domain=domain,
         tls=_tls(env, domain),
+        ingress=_ingress(env),
         rendezvous_port=_port(env, "PAAS_RENDEZVOUS_PORT", DEFAULT_RENDEZVOUS_PORT),
     )
 
@@ -318,6 +334,19 @@ def _tls(env: Mapping[str, str], domain: str) -> Tls:
         acme_ca_root=env.get("PAAS_ACME_CA_ROOT", ""),
         redirect=redirect == "on",
     )
+
+
+def _ingress(env: Mapping[str, str]) -> Ingress | None:
+    """`PAAS_RUNTIME`, `PAAS_CLUSTER_ISSUER`, `PAAS_WILDCARD_TLS`, `PAAS_INGRESS_PORT`."""
+    if env.get("PAAS_RUNTIME") != "kubernetes":
+        return None
+    secure = bool(env.get("PAAS_CLUSTER_ISSUER")) or env.get("PAAS_WILDCARD_TLS") == "on"
+    return Ingress(secure, _port(env, "PAAS_INGRESS_PORT", 443 if secure else 80))
+
+
+def _origin(host: str, port: int, *, secure: bool) -> str:
+    scheme, usual = ("https", 443) if secure else ("http", 80)
+    return f"{scheme}://{host}" if port == usual else f"{scheme}://{host}:{port}"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from paas import instance, keys
 from paas.choices import choice
+from paas.runtimes.choice import misfit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 INSTANCE = instance.current()
@@ -84,6 +86,8 @@ RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
 BUILDER = choice("PAAS_BUILDER", "host", "nix")
 NIX_PACKAGES = choice("PAAS_NIX_PACKAGES", "nixpkgs", "debian")
 IMAGE_ANNOTATIONS = choice("PAAS_IMAGE_ANNOTATIONS", "both", "closure")
+if _misfit := misfit(RUNTIME, BUILDER):
+    raise ImproperlyConfigured(_misfit)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -138,7 +138,7 @@ def _shown(app: Mapping[str, Any]) -> dict[str, Any]:
         "stack": stack,
         "build_stack": stack,
         "region": {"id": None, "name": REGION},
-        "acm": bool(instance.tls),
+        "acm": instance.certifies,
         "created_at": app["created_at"],
         "updated_at": app["updated_at"],
         **_SAME,

@@ -23,10 +23,12 @@ from apps.catalog.api import show as show_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
 from apps.formation import dynos
+from apps.formation.autoscale import autoscale
 from apps.formation.change import previous_eligible, roll_back, set_config
 from apps.formation.destroy import destroy
 from apps.formation.maintenance import set_maintenance
 from apps.formation.models import Process
+from apps.formation.preview import preview
 from apps.formation.rename import rename
 from apps.formation.restart import restart
 from apps.formation.run import TIME_TO_LIVE, Order, run_attached, run_detached
@@ -38,7 +40,7 @@ from apps.releases.api import router as releases_router
 from apps.releases.api import show as show_release
 from apps.releases.create import newest_good, variables_of
 from apps.releases.queries import current_release, get_release
-from paas.runtimes.base import Terminal
+from paas.runtimes.base import Autoscale, Terminal
 
 router = Router(tags=["formation"])
 
@@ -73,6 +75,7 @@ class FormationOut(Shape):
     quantity: int
     size: str
     dyno_size: DynoSize
+    autoscale: AutoscaleIn | None
     created_at: datetime
     updated_at: datetime
 
@@ -100,6 +103,23 @@ class QuantityIn(Shape):
 
     quantity: NonNegativeInt | str | None = None
     size: str | None = None
+
+
+class AutoscaleIn(Shape):
+    """From `minimum` to `maximum` processes, so that each uses about `cpu` percent of its share."""
+
+    model_config = example(minimum=2, maximum=10, cpu=70)
+
+    minimum: int
+    maximum: int
+    cpu: int = 70
+
+
+class PreviewOut(Shape):
+    """`changes`: one a line, as "~ Deployment web spec.replicas: 1 → 2"."""
+
+    release: str
+    changes: list[str]
 
 
 class DynoIn(Shape):
@@ -243,6 +263,32 @@ def update_formation_type(
     return _one_of(found, rows, known.type)
 
 
+@router.put("/apps/{app}/formation/{type}/autoscale", response={200: FormationOut, **ERRORS})
+def set_autoscale(
+    request: HttpRequest,
+    app: str,
+    type: str,  # noqa: A002
+    body: AutoscaleIn,
+) -> FormationOut:
+    """Let the load decide how many processes of a type run."""
+    return _autoscale(request, app, type, Autoscale(body.minimum, body.maximum, body.cpu))
+
+
+@router.delete("/apps/{app}/formation/{type}/autoscale", response={200: FormationOut, **ERRORS})
+def unset_autoscale(request: HttpRequest, app: str, type: str) -> FormationOut:  # noqa: A002
+    """Keep the number of processes that `quantity` says."""
+    return _autoscale(request, app, type, None)
+
+
+@router.get("/apps/{app}/releases/{release}/preview", response={200: PreviewOut, **ERRORS})
+def preview_release(request: HttpRequest, app: str, release: str) -> PreviewOut:
+    """What this release would change on the cluster; nothing is changed."""
+    actor = actor_of(request)
+    found = get_app(actor, app, Right.OPERATE)
+    wanted = get_release(found, release)
+    return PreviewOut(release=wanted.name, changes=preview(actor, found, wanted))
+
+
 @router.get("/apps/{app}/dynos", response={200: list[DynoOut], **ERRORS})
 def list_dynos(request: HttpRequest, app: str) -> list[DynoOut]:
     return [DynoOut(**one) for one in dynos.of(get_app(actor_of(request), app))]
@@ -300,6 +346,15 @@ def _restart(request: HttpRequest, app: str, which: str | None) -> Status[Empty]
     return Status(202, Empty())
 
 
+def _autoscale(
+    request: HttpRequest, app: str, type_: str, wanted: Autoscale | None
+) -> FormationOut:
+    actor = actor_of(request)
+    found = get_app(actor, app, Right.OPERATE)
+    known = _one_of(found, formation_of(found), type_)
+    return _one_of(found, [autoscale(actor, found, known.type, wanted)], known.type)
+
+
 def _update(type_: str, quantity: int | str | None, size: str | None) -> Update:
     return Update(type_, None if quantity is None else str(quantity), size)
 
@@ -335,6 +390,7 @@ def _formation(app: App, rows: list[Process]) -> list[FormationOut]:
             quantity=row.quantity,
             size=row.size,
             dyno_size=DynoSize(name=row.size),
+            autoscale=AutoscaleIn(**row.autoscale) if row.autoscale else None,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

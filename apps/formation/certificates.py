@@ -47,7 +47,7 @@ def look_at_due() -> None:
 
 def _look_at(rows: QuerySet[Domain]) -> None:
     """A domain that finds no round now waits for the clock's next one."""
-    if not settings.INSTANCE.tls or not _ROUNDS.acquire(blocking=False):
+    if not settings.INSTANCE.certifies or not _ROUNDS.acquire(blocking=False):
         return
     try:
         _look_at_all([domain for domain in rows.select_related("app") if _claim(domain)])
@@ -78,15 +78,16 @@ def _find(domain: Domain, live: bool) -> Finding:
         return AcmStatus.FAILING, problem
     certificate = get_runtime().certificate(domain.hostname)
     if certificate.expires is None:
-        return AcmStatus.FAILING, f"{certificate.problem}."[:500]
+        status = AcmStatus.PENDING if certificate.pending else AcmStatus.FAILING
+        return status, f"{certificate.problem}."[:500]
     return AcmStatus.ISSUED, f"Valid until {certificate.expires:%Y-%m-%d}."
 
 
 def _pointing_problem(domain: Domain) -> str:
     """Why a public CA could not reach us by this name; "" if it can, as far as we see."""
     instance = settings.INSTANCE
-    if instance.tls.mode is not TlsMode.AUTO:
-        return ""
+    if instance.ingress is not None or instance.tls.mode is not TlsMode.AUTO:
+        return ""  # a cluster's own issuer looks, and says what it finds
     target = instance.app_host(domain.app.name)
     theirs = _addresses(domain.hostname)
     if not theirs:

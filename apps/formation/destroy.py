@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +21,8 @@ from apps.releases.models import Release
 from apps.source.repositories import archive_path, delete_repository
 from paas.sandbox import remove_tree
 
+_going_on: set[uuid.UUID] = set()
+"""Apps that this worker removes now: a cluster takes half a minute, and the sweep asks again."""
 _BEYOND_ANY_LEASE = 1_000_000_000
 """Added to the last token: whoever still steers the app is refused from then on."""
 
@@ -28,6 +31,7 @@ def destroy(actor: Actor, app: App) -> None:
     """Delete `app` with all it has. What runs is stopped by the worker."""
     require(actor, Right.OWN, app)
     ensure_helm(app)
+    app_id = app.id  # `delete` takes it from the object
     with transaction.atomic():
         token = Helm.objects.values_list("lease_token", flat=True).get(app=app)
         Removal.objects.create(
@@ -39,14 +43,22 @@ def destroy(actor: Actor, app: App) -> None:
         )
         record_app(actor, "app.destroy", app)
         app.delete()
-    enqueue("remove", app.id)
+    enqueue("remove", app_id)
 
 
 def remove(app_id: str) -> None:
     """Clear the machine of a destroyed app; may be repeated."""
     removal = Removal.objects.filter(pk=app_id).first()
-    if removal is None:
+    if removal is None or removal.app_id in _going_on:
         return
+    _going_on.add(removal.app_id)
+    try:
+        _remove(removal)
+    finally:
+        _going_on.discard(removal.app_id)
+
+
+def _remove(removal: Removal) -> None:
     get_runtime().remove(str(removal.app_id), removal.token)
     delete_repository(removal.app_id)
     forget_app(settings.INSTANCE, removal.app_number)

@@ -36,7 +36,7 @@ def add_domain(actor: Actor, app: App, hostname: str) -> Domain:
     hostnames.refuse_ours(name, domain=instance.domain)
     try:
         with transaction.atomic():
-            status = AcmStatus.PENDING if instance.tls else AcmStatus.NONE
+            status = AcmStatus.PENDING if instance.certifies else AcmStatus.NONE
             domain = Domain.objects.create(app=app, hostname=name, acm_status=status)
             want_change(app)
             record_app(actor, "domain.create", app, hostname=name)

@@ -109,7 +109,7 @@ def _show_own(app: App) -> DomainOut:
 def _show(app: App, domains: list[Domain]) -> list[DomainOut]:
     routed = get_runtime().routes().hosts if domains else {}
     live = bool(domains) and current_release(app) is not None
-    tls = bool(settings.INSTANCE.tls)
+    tls = settings.INSTANCE.certifies
     return [
         DomainOut(
             id=domain.id,

@@ -18,6 +18,7 @@ class Process(models.Model):
 
     `restarts` counts per process what was asked for: {"": 2} for the whole
     type, {"3": 1} for the third process (see `ProcessSpec.restarts`).
+    `autoscale` holds the fields of `paas.runtimes.base.Autoscale`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -28,6 +29,7 @@ class Process(models.Model):
     quantity = models.PositiveIntegerField(default=0)
     size = models.CharField(max_length=32, default="standard")
     restarts = models.JSONField(default=dict)
+    autoscale = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

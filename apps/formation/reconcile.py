@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from django.utils import timezone
 
 from apps.accounts.errors import Conflict
 from apps.catalog.models import App
-from apps.formation.events import tell_process
+from apps.formation.events import tell_api, tell_process
 from apps.formation.helm import UNTROUBLED, steering
 from apps.formation.models import Helm
 from apps.formation.runtime import get_runtime
-from apps.formation.spec import spec_of
+from apps.formation.spec import NotBuilt, spec_of
+from apps.releases.models import Release
 from apps.releases.queries import current_release
 from paas import faults
 from paas.leases import LeaseLost
-from paas.runtimes.base import NotHealthy, RuntimeFailure, StaleToken
+from paas.runtimes.base import AppSpec, NotHealthy, RuntimeFailure, StaleToken
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +51,23 @@ def reconcile(app_id: str, *, wait: float = 2.0) -> bool:
 
 
 def reconcile_all() -> None:
-    """Every app whose helm is free; the others are being changed right now."""
-    for app_id in App.objects.filter(releases__current=True).values_list("id", flat=True):
-        reconcile(str(app_id), wait=0.0)
+    """Every app that is not as its release says, and whose helm is free.
+
+    The runtime is asked about all of them at once; the others are being
+    changed right now.
+    """
+    for app_id, what in get_runtime().drift(_specs()).items():
+        app = App.objects.filter(pk=app_id).first()
+        if app is not None and reconcile(app_id, wait=0.0) and what:
+            tell_api(app, f"Changed by somebody else and mended: {what}")
+
+
+def _specs() -> Iterator[AppSpec]:
+    """One at a time: a thousand specs are not held at once."""
+    live = Release.objects.filter(current=True, build__isnull=False)
+    for release in live.select_related("app", "build", "config").iterator(chunk_size=100):
+        with suppress(NotBuilt):
+            yield spec_of(release)
 
 
 def _apply(app: App, token: int) -> bool:
@@ -68,6 +85,7 @@ def _apply(app: App, token: int) -> bool:
             raise
         except RuntimeFailure as error:
             logger.warning("%s could not be reconciled: %s", app, error)
+            _back_off(app, NotHealthy("api", str(error)))
             return False
     Helm.objects.filter(app=app, applied__lt=wanted).update(applied=wanted)
     Helm.objects.filter(app=app, failures__gt=0).update(**UNTROUBLED)

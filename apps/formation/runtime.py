@@ -7,7 +7,8 @@ from functools import lru_cache
 from django.conf import settings
 
 from apps.accounts.errors import Unavailable
-from paas.runtimes.base import Runtime
+from paas.runtimes.base import Runtime, RuntimeFailure
+from paas.runtimes.choice import make_runtime
 
 
 @lru_cache(maxsize=1)
@@ -15,10 +16,9 @@ def get_runtime() -> Runtime:
     """The runtime that `PAAS_RUNTIME` names.
 
     Raises:
-        Unavailable: no runtime has that name.
+        Unavailable: no runtime has that name, or its settings cannot be used.
     """
-    if settings.RUNTIME == "local":
-        from paas.runtimes.local import LocalRuntime
-
-        return LocalRuntime(settings.INSTANCE)
-    raise Unavailable(f"PAAS_RUNTIME={settings.RUNTIME} is unknown. Use local.")
+    try:
+        return make_runtime(settings.RUNTIME, settings.INSTANCE)
+    except RuntimeFailure as error:
+        raise Unavailable(str(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from apps.accounts.errors import NotFound, Refused
+from apps.accounts.errors import Conflict, NotFound, Refused
 from apps.accounts.policy import Actor, Right, require
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
@@ -48,9 +48,12 @@ def scale(actor: Actor, app: App, updates: Sequence[Update]) -> list[Process]:
     Raises:
         NotFound: a process type the current release does not have.
         Refused: a bad quantity or size, or more than the runtime can run.
+        Conflict: somebody else decides how many run.
     """
     require(actor, Right.OPERATE, app)
     known = _known_types(app)
+    for update in updates:
+        _refuse_foreign(app, update)
     with transaction.atomic():
         rows = {row.type: row for row in Process.objects.filter(app=app, type__in=known)}
         for update in updates:
@@ -65,8 +68,28 @@ def scale(actor: Actor, app: App, updates: Sequence[Update]) -> list[Process]:
     return [rows[name] for name in sorted(rows)]
 
 
+def _refuse_foreign(app: App, update: Update) -> None:
+    """
+    Raises:
+        Conflict: somebody else decides how many of it run, who is named.
+    """
+    if update.quantity is None:
+        return
+    owner = get_runtime().scaled_by(str(app.id), update.type)
+    if owner:
+        raise Conflict(
+            f"How many {update.type} processes run is decided by {owner}, not by paas. Let it go "
+            "there first (a field manager gives a field up by applying without it)."
+        )
+
+
 def _apply(row: Process, update: Update) -> None:
     if update.quantity is not None:
+        if row.autoscale and update.quantity != "0":
+            raise Refused(
+                f"{row.type} is autoscaled. Give it a fixed number again with: "
+                f"paas ps:autoscale {row.type} off"
+            )
         row.quantity = _quantity(row, update.quantity)
     if update.size is not None:
         row.size = size_named(update.size).name

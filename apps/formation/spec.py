@@ -16,7 +16,15 @@ from apps.formation.sizes import SIZES
 from apps.releases.create import variables_of
 from apps.releases.models import Release
 from buildpacks.plan import Manifest, Plan
-from paas.runtimes.base import AppSpec, Artifact, Check, Mount, ProcessSpec, RuntimeFailure
+from paas.runtimes.base import (
+    AppSpec,
+    Artifact,
+    Autoscale,
+    Check,
+    Mount,
+    ProcessSpec,
+    RuntimeFailure,
+)
 
 RELEASE_PHASE = "release"
 """The process type that is run once before the others and never kept (Heroku)."""
@@ -128,6 +136,7 @@ def _process_spec(row: Process, plan: Plan) -> ProcessSpec:
             for check in plan.manifest.healthchecks.get(row.type, ())
         ),
         restarts=row.restarts,
+        autoscale=Autoscale(**row.autoscale) if row.autoscale else None,
     )
 
 
@@ -138,6 +147,7 @@ def _artifact(data: Mapping[str, Any]) -> Artifact:
         digest=data["digest"],
         mounts=_mounts(data.get("mounts", ())),
         path_entries=tuple(data.get("path_entries", ())),
+        image=data.get("image", ""),
     )
 
 

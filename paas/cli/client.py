@@ -48,6 +48,9 @@ class Panel:
     def patch(self, *path: str, body: object) -> Any:
         return self.request("PATCH", *path, body=body).body
 
+    def put(self, *path: str, body: object) -> Any:
+        return self.request("PUT", *path, body=body).body
+
     def delete(self, *path: str) -> Any:
         return self.request("DELETE", *path).body
 

@@ -23,7 +23,7 @@ _MODULES = {
         "open",
     ),
     "config": ("config", "config:get", "config:set", "config:unset"),
-    "releases": ("releases", "releases:info", "releases:output", "rollback"),
+    "releases": ("releases", "releases:info", "releases:preview", "releases:output", "rollback"),
     "builds": (
         "builds",
         "builds:info",
@@ -42,7 +42,7 @@ _MODULES = {
         "domains:remove",
         "domains:clear",
     ),
-    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
+    "ps": ("ps", "ps:scale", "ps:autoscale", "ps:restart", "ps:stop"),
     "run": ("run", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "access": ("access", "access:add", "access:update", "access:remove"),

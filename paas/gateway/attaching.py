@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache
 
 from paas.gateway.panel import Panel, PanelError
 from paas.gateway.rendezvous import Rendezvous
 from paas.instance import Instance
 from paas.runtimes.base import Attachment, Runtime
+from paas.runtimes.choice import LOCAL, make_runtime
 from paas.tickets import Ticket
 
 log = logging.getLogger(__name__)
@@ -19,9 +21,7 @@ def rendezvous(instance: Instance, panel: Panel) -> Rendezvous:
 
     @cache
     def runtime() -> Runtime:
-        from paas.runtimes.local import LocalRuntime  # many gateways never need it
-
-        return LocalRuntime(instance)
+        return make_runtime(os.environ.get("PAAS_RUNTIME") or LOCAL, instance)
 
     def attach(ticket: Ticket) -> Attachment:
         return runtime().attach(ticket.app_id, ticket.name, ticket.terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import socket
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from paas.instance import Instance
 from paas.launcher.errors import LaunchError
+from paas.runtimes.base import RuntimeFailure
+from paas.runtimes.choice import KUBERNETES, LOCAL, misfit
 from paas.sandbox import probe
 
 MINIMUM_GIT = (2, 31)
@@ -48,6 +51,28 @@ def free_megabytes(path: Path) -> int:
     """Free space, in MB, where `path` is or will be."""
     existing = next(p for p in (path, *path.parents) if p.exists())
     return shutil.disk_usage(existing).free // 1_000_000
+
+
+def check_runtime() -> str:
+    """Where apps run, as text.
+
+    Raises:
+        LaunchError: there is no such runtime, its settings are wrong, the builder does not fit,
+            or no cluster is known.
+    """
+    runtime = os.environ.get("PAAS_RUNTIME") or LOCAL
+    if problem := misfit(runtime, os.environ.get("PAAS_BUILDER") or "host"):
+        raise LaunchError(problem)
+    if runtime == LOCAL:
+        return "on this machine"
+    if runtime != KUBERNETES:
+        raise LaunchError(f"PAAS_RUNTIME={runtime} is unknown. Use {LOCAL} or {KUBERNETES}.")
+    from paas.runtimes.kubernetes.preflight import describe
+
+    try:
+        return describe()
+    except RuntimeFailure as error:
+        raise LaunchError(str(error)) from error
 
 
 def check_isolation() -> str:

@@ -76,6 +76,7 @@ def _run(instance: Instance) -> int:
 
 
 def _check(instance: Instance) -> None:
+    checks.check_runtime()
     checks.check_git()
     checks.check_isolation()
     checks.check_disk(instance)

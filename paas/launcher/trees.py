@@ -16,6 +16,7 @@ from paas.launcher.environment import apps_environment, parts_environment
 from paas.launcher.orders import PYTHON, Order, write_order
 from paas.launcher.parts import panel_parts
 from paas.launcher.supervisor_config import panel_logs, write_panel_config
+from paas.runtimes.choice import KUBERNETES
 from paas.runtimes.local.supervisor import write_supervisor_config
 
 
@@ -61,17 +62,17 @@ class Tree:
 
 
 def make_trees(instance: Instance) -> list[Tree]:
-    """Both trees, with their configuration written; the panel first.
+    """The trees, with their configuration written; the panel first, and no apps on a cluster.
 
     Raises:
         LaunchError: a program that the panel needs is missing.
     """
     panel_config = write_panel_config(instance, panel_parts(instance))
+    panel = _tree(instance, "panel", panel_config, parts_environment(instance))
+    if os.environ.get("PAAS_RUNTIME") == KUBERNETES:
+        return [panel]
     apps_config = write_supervisor_config(instance)
-    return [
-        _tree(instance, "panel", panel_config, parts_environment(instance)),
-        _tree(instance, "apps", apps_config, apps_environment(instance)),
-    ]
+    return [panel, _tree(instance, "apps", apps_config, apps_environment(instance))]
 
 
 def _tree(instance: Instance, name: str, config: Path, environment: Mapping[str, str]) -> Tree:

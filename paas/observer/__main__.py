@@ -15,6 +15,7 @@ from paas import instance
 from paas.instance import Instance, InstanceError
 from paas.observer.service import Observer
 from paas.observer.watch import Observed
+from paas.runtimes.choice import KUBERNETES, LOCAL, make_runtime, redis_url
 
 
 def main() -> int:
@@ -52,10 +53,14 @@ def allow_many_files() -> None:
 
 
 def runtime_of(here: Instance) -> Observed:
-    """The runtime whose processes are observed; imported here, since none needs the others."""
-    from paas.runtimes.local import LocalRuntime
+    """The runtime whose processes are observed."""
+    if os.environ.get("PAAS_RUNTIME") == KUBERNETES:
+        from paas.runtimes.kubernetes.board import Board
+        from paas.runtimes.kubernetes.settings import ClusterSettings
+        from paas.runtimes.kubernetes.view import ClusterView
 
-    return LocalRuntime(here)
+        return ClusterView(ClusterSettings.of(), Board(redis_url(here)))
+    return make_runtime(LOCAL, here)
 
 
 async def _run(here: Instance) -> None:
@@ -63,8 +68,7 @@ async def _run(here: Instance) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    redis_url = os.environ.get("PAAS_REDIS_URL") or f"unix://{here.redis_socket}"
-    await Observer(here, runtime_of(here), redis_url).run(stop)
+    await Observer(here, runtime_of(here), redis_url(here)).run(stop)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class AppLog:
         self._router_drops = Drops("router")
         self.routed = int(saved.get("routed") or 0)
         self.states = _states(saved.get("states") or {})
+        self.marks: dict[str, str] = dict(saved.get("marks") or {})
         self._platform = app_dir / RAW_NAME
         self._follow(self._platform, "api", now, platform=True)
 
@@ -93,6 +94,14 @@ class AppLog:
     def add(self, messages: Iterable[Message]) -> None:
         self._waiting += messages
 
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """Note how far streamed logs were read; saved with the lines that were read up to there."""
+        self.marks.update(marks)
+
+    def forget_marks(self, is_known: Callable[[str], bool]) -> None:
+        """Drop the marks of containers that are gone."""
+        self.marks = {key: stamp for key, stamp in self.marks.items() if is_known(key)}
+
     def flush(self) -> list[LogLine]:
         """Write what waits, and the checkpoint.
 
@@ -131,6 +140,7 @@ class AppLog:
             "end": {"inode": end.inode, "size": end.size, "last_id": str(end.last_id)},
             "sources": {key: state for key, state in states.items() if state is not None},
             "routed": self.routed,
+            "marks": self.marks,
             "states": {name: seen.to_json() for name, seen in self.states.items()},
         }
 

@@ -17,6 +17,7 @@ from paas.observer.access import AccessLog
 from paas.observer.merge import AppLog
 from paas.observer.publish import Publisher
 from paas.observer.states import Seen
+from paas.observer.streamed import Streamed, Streams
 from paas.observer.watch import Observed, Watcher
 
 BUSY_SECONDS = 0.05
@@ -48,6 +49,7 @@ class Observer:
     def __init__(self, instance: Instance, runtime: Observed, redis_url: str) -> None:
         self._instance = instance
         self._watcher = Watcher(runtime)
+        self._streamed = Streamed(runtime) if isinstance(runtime, Streams) else None
         self._publisher = Publisher(redis_url, instance.app_logs)
         self._access = AccessLog(instance.router_log)
         self._logs: dict[str, AppLog] = {}
@@ -82,6 +84,8 @@ class Observer:
         """One pass over everything; True if it wrote a line."""
         self._find_apps(now)
         seen, self._view = self._view, self._watcher.view
+        if self._streamed is not None:
+            self._streamed.deal(self._logs, now)
         self._access.read()
         if not self._access.deal(self._view, self._deliver):
             self._watcher.hurry()

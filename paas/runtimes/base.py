@@ -7,7 +7,7 @@ Everything here is immutable, so that a spec can be compared, hashed and kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -98,7 +98,8 @@ class Artifact:
     `kind` "nix": `path` is a store path, the *release root*, whose closure is all
     that the app needs: `app` is a link to the tree that becomes `/app`, `root/`
     holds what stands at `/` (`bin/sh`, `etc/ssl`, …), `environment.json` the
-    variables under the app's own ones, PATH among them.
+    variables under the app's own ones, PATH among them. `image` names an image
+    of it that a cluster's nodes can pull.
     """
 
     kind: str
@@ -106,6 +107,20 @@ class Artifact:
     digest: str
     mounts: tuple[Mount, ...] = ()
     path_entries: tuple[str, ...] = ()
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Autoscale:
+    """How many processes of a type run: from `minimum` to `maximum`, by the load.
+
+    `cpu` is in percent of what a process of its size asks for: above it more
+    are started, below it fewer are kept.
+    """
+
+    minimum: int
+    maximum: int
+    cpu: int
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,7 @@ class ProcessSpec:
 
     `restarts` counts the restarts asked for: {"": 2} for the whole type,
     {"3": 1} for its third process. A changed count makes a new instance.
+    With `autoscale`, `quantity` only says whether any run at all.
     """
 
     type: str
@@ -122,6 +138,7 @@ class ProcessSpec:
     size: Size = field(default_factory=Size)
     checks: tuple[Check, ...] = ()
     restarts: Mapping[str, int] = field(default_factory=dict)
+    autoscale: Autoscale | None = None
 
     @property
     def routed(self) -> bool:
@@ -208,11 +225,16 @@ class ProcessStatus:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one process uses now; memory in bytes, cpu in seconds since it started."""
+    """What one process uses now: memory in bytes.
+
+    `cpu` is in seconds since it started, `cores` what it uses of them at this
+    moment; a runtime knows one of the two.
+    """
 
     name: str
     memory: int
-    cpu: float
+    cpu: float | None = None
+    cores: float | None = None
 
 
 @dataclass(frozen=True)
@@ -234,10 +256,14 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known of a host's certificate: `expires` if there is one, `problem` if not."""
+    """What is known of a host's certificate: `expires` if there is one, `problem` if not.
+
+    `pending`: it is being made, and `problem` says how far that is.
+    """
 
     expires: datetime | None = None
     problem: str = ""
+    pending: bool = False
 
 
 class OneOff(Protocol):
@@ -414,8 +440,36 @@ class Runtime(Protocol):
         """Ask for the certificate of a routed host that has none; may take half a minute."""
         ...
 
-    def metrics(self, app_id: str) -> list[Usage]: ...
+    def metrics(self, app_id: str) -> list[Usage]:
+        """What an app's processes use.
+
+        Raises:
+            RuntimeFailure: nobody measures it here; the text says what is missing.
+        """
+        ...
 
     def max_quantity(self, process_type: str) -> int | None:
         """The most processes of a type that can run here; None without a bound."""
+        ...
+
+    autoscales: bool
+    """Whether `ProcessSpec.autoscale` means anything here."""
+
+    def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
+        """Which apps are not as their specs say: app id → what is wrong, "" if nobody looked.
+
+        Whatever is not in it needs no `apply`.
+        """
+        ...
+
+    def preview(self, spec: AppSpec) -> list[str]:
+        """What `apply` would change, in words, without changing it; no values of the environment.
+
+        Raises:
+            RuntimeFailure: this runtime cannot tell before it does it.
+        """
+        ...
+
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        """Who but the panel decides how many processes of a type run; "" if nobody does."""
         ...

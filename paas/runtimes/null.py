@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -244,6 +244,17 @@ class NullRuntime:
 
     def max_quantity(self, process_type: str) -> int | None:
         return None
+
+    autoscales = True
+
+    def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
+        return {spec.app_id: "" for spec in specs}
+
+    def preview(self, spec: AppSpec) -> list[str]:
+        return []
+
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        return ""
 
     def _start(self, spec: AppSpec, one: _Wanted) -> _Process:
         process = one.process

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from tests.bench import (
+    cluster,
     crowd,
     deploys,
     large_push,
@@ -30,6 +31,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterable[Row]]] = {
     "reading": reading.measure,
     "tails": tails.measure,
     "nix": nix_builds.measure,
+    "cluster": cluster.measure,
 }
 
 

@@ -147,6 +147,42 @@ def _lacking(client: Panel, app: str, rows: list[dict[str, Any]]) -> list[str]:
     return differences
 
 
+@commands.command("ps:autoscale")
+def autoscale(
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Which processes.")],
+    bounds: Annotated[
+        str, typer.Argument(metavar="MIN-MAX|off", help="How many there may be, or off.")
+    ],
+    cpu: Annotated[
+        int, typer.Option("--cpu", help="Percent of its share that each should use.")
+    ] = 70,
+    app: App = None,
+    json: Json = False,
+) -> None:
+    """Let the load decide how many processes of a type run; on a cluster only.
+
+    Example: paas ps:autoscale web 2-10 --cpu 70
+    """
+    client, name = panel_and_app(app)
+    path = ("apps", name, "formation", type_, "autoscale")
+    with Progress(f"Setting the autoscaling of {type_}") as progress:
+        if bounds == "off":
+            row = client.delete(*path)
+        else:
+            least, most = _bounds(bounds)
+            row = client.put(*path, body={"minimum": least, "maximum": most, "cpu": cpu})
+        progress.done()
+    if json:
+        show_json(row)
+
+
+def _bounds(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,4})", text)
+    if match is None:
+        raise UsageError(f"{text} is no range.", "Examples: 2-10, or off.")
+    return int(match[1]), int(match[2])
+
+
 @commands.command("ps:restart")
 def restart(
     which: Annotated[str | None, typer.Argument(metavar="TYPE|DYNO", help="Default: all.")] = None,

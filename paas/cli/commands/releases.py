@@ -58,6 +58,25 @@ def _row(release: dict[str, Any]) -> list[object]:
     ]
 
 
+@commands.command("releases:preview")
+def preview(version: Version = None, app: App = None, json: Json = False) -> None:
+    """Show what a release would change on the cluster, without changing it.
+
+    Example: paas releases:preview v3
+    """
+    client, name = panel_and_app(app)
+    found = client.get("apps", name, "releases", version or "latest", "preview")
+    if json:
+        return show_json(found)
+    for change in found["changes"]:
+        say(change)
+    return note(
+        f"{len(found['changes'])} changes by {found['release']}; nothing was changed."
+        if found["changes"]
+        else f"All is as {found['release']} says."
+    )
+
+
 @commands.command("releases:info")
 def info(version: Version = None, app: App = None, json: Json = False) -> None:
     """Show one release.

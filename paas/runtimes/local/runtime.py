@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from paas.instance import Instance
@@ -155,6 +155,17 @@ class LocalRuntime:
 
     def max_quantity(self, process_type: str) -> int | None:
         return SLOTS if process_type == "web" else MOST_PROCESSES
+
+    autoscales = False
+
+    def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
+        return {spec.app_id: "" for spec in specs}
+
+    def preview(self, spec: AppSpec) -> list[str]:
+        raise RuntimeFailure("Only a cluster can say beforehand what a release would change.")
+
+    def scaled_by(self, app_id: str, process_type: str) -> str:
+        return ""
 
 
 @contextmanager

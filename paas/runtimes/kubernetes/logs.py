@@ -1,0 +1,35 @@
+"""What containers print, as the API tells it: followed without a gap, and without a line twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from paas.runtimes.kubernetes.client import Client
+from paas.runtimes.kubernetes.kinds import POD
+from paas.runtimes.kubernetes.names import Object
+
+
+def follow(
+    client: Client, pod: Object, container: str, *, after: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Lines of the container that runs now, each with its time, until it ends.
+
+    Args:
+        after: the time of the last line one has seen; "" from the beginning.
+
+    Raises:
+        ApiError: it has not started, or is gone.
+        Unreachable: the connection broke; go on `after` the last time.
+    """
+    meta = pod["metadata"]
+    query = {"container": container, "follow": "true", "timestamps": "true"}
+    if after:
+        query["sinceTime"] = after  # whole seconds: what is not newer is left out below
+    path = POD.path(meta["namespace"], meta["name"], "log")
+    with closing(client.stream(path, query)) as stream:
+        for raw in stream.lines():
+            time, _, text = raw.partition(b" ")
+            stamp = time.decode(errors="replace")
+            if stamp > after:
+                yield stamp, text.decode(errors="replace").removesuffix("\r")

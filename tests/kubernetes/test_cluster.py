@@ -1,0 +1,118 @@
+"""`pytest -m cluster`: the scenarios of this folder on the cluster that KUBECONFIG names.
+
+    KUBECONFIG=~/.kube/config PAAS_TEST_IMAGE=registry.example/http:1 \\
+        .venv/bin/pytest -m cluster tests/kubernetes
+
+`PAAS_TEST_IMAGE` has a `sh` and serves HTTP on $PORT by the command
+`PAAS_TEST_COMMAND` (default: `exec python3 -m http.server $PORT`).
+`PAAS_INGRESS_CLASS`, `PAAS_INGRESS_NAMESPACE` and the other variables of
+docs/operations.md hold here, too; `PAAS_TEST_URL` is where the ingress
+controller answers (left out: nothing is asked through it). Everything is in
+namespaces that begin with `paas-test-`, and is deleted at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from urllib.request import Request, urlopen
+
+import pytest
+
+from paas.runtimes.base import AppSpec, NotHealthy, RuntimeFailure
+from paas.runtimes.kubernetes import KubernetesRuntime
+from paas.runtimes.kubernetes.settings import ClusterSettings
+from tests.kubernetes.conftest import BUILD, make_spec, web, worker
+from tests.kubernetes.driving import deploy
+from tests.runtimes.conformance import Case, Contract, finish
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not os.environ.get("PAAS_TEST_IMAGE"), reason="PAAS_TEST_IMAGE names no image"
+    ),
+]
+SERVE = os.environ.get("PAAS_TEST_COMMAND", "exec python3 -m http.server $PORT")
+BEYOND = 1_000_000
+
+
+@pytest.fixture
+def runtime() -> KubernetesRuntime:
+    settings = ClusterSettings.of({**os.environ, "PAAS_NAMESPACE_PREFIX": "paas-test-"})
+    return KubernetesRuntime(settings)
+
+
+@pytest.fixture
+def app(runtime: KubernetesRuntime) -> Iterator[AppSpec]:
+    mark = uuid.uuid4().hex[:8]
+    spec = make_spec(
+        web(SERVE),
+        app_id=f"id-{mark}",
+        name=f"test-{mark}",
+        hosts=(f"test-{mark}.localhost",),
+        artifact=replace(BUILD, image=os.environ.get("PAAS_TEST_IMAGE", "")),
+    )
+    yield spec
+    runtime.remove(spec.app_id, BEYOND)
+
+
+class TestContract(Contract):
+    @pytest.fixture
+    def case(self, app: AppSpec) -> Case:
+        return Case(
+            app,
+            failing="echo oops; exit 9",
+            printing="echo one; echo two >&2; exit 3",
+            serves_from_ready=True,
+        )
+
+
+def test_the_same_again_differs_in_nothing(runtime: KubernetesRuntime, app: AppSpec) -> None:
+    spec = replace(app, processes=(*app.processes, worker(quantity=2)))
+    finish(runtime.apply(spec, 1))
+    assert runtime.drift([spec]) == {}
+    assert runtime.preview(spec) == []
+
+
+def test_an_image_that_is_not_there_is_said_at_once(
+    runtime: KubernetesRuntime, app: AppSpec
+) -> None:
+    deploy(runtime, app, 1)
+    missing = replace(app.artifact, image="registry.invalid/nothing:1")
+    with pytest.raises(NotHealthy, match="cannot start"):
+        deploy(runtime, replace(app, artifact=missing, release=2), 2)
+    assert [one.release for one in runtime.observe(app.app_id) if one.state == "up"] == [1]
+
+
+def test_a_process_that_wants_too_much_is_told_so(runtime: KubernetesRuntime, app: AppSpec) -> None:
+    size = replace(app.processes[0].size, memory_mb=4_000_000, name="huge")
+    with pytest.raises(NotHealthy, match=r"room|quota"):
+        deploy(runtime, replace(app, processes=(replace(app.processes[0], size=size),)), 1)
+
+
+def test_metrics_or_why_there_are_none(runtime: KubernetesRuntime, app: AppSpec) -> None:
+    deploy(runtime, app, 1)
+    try:
+        assert all(one.memory >= 0 for one in runtime.metrics(app.app_id))
+    except RuntimeFailure as error:
+        assert "metrics-server" in str(error)
+
+
+@pytest.mark.skipif(not os.environ.get("PAAS_TEST_URL"), reason="PAAS_TEST_URL is not set")
+def test_it_answers_through_the_ingress(
+    runtime: KubernetesRuntime, app: AppSpec, within: Callable[..., None]
+) -> None:
+    deploy(runtime, app, 1)
+
+    def answers() -> bool:
+        asked = Request(os.environ["PAAS_TEST_URL"], headers={"Host": app.hosts[0]})
+        try:
+            with urlopen(asked, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    within(answers, 60)

@@ -1,0 +1,19 @@
+"""The Kubernetes runtime keeps the contract, on a fake API server."""
+
+from __future__ import annotations
+
+import pytest
+
+from paas.runtimes.base import AppSpec
+from tests.runtimes.conformance import Case, Contract
+
+
+class TestContract(Contract):
+    @pytest.fixture
+    def case(self, app: AppSpec) -> Case:
+        return Case(
+            app,
+            failing="echo oops; exit 9",
+            printing="echo one; echo two >&2; exit 3",
+            serves_from_ready=True,
+        )
