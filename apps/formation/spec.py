@@ -11,11 +11,13 @@ from django.conf import settings
 from apps.builds.models import Build
 from apps.catalog.models import App
 from apps.formation.helm import ensure_helm
+from apps.formation.images import image_name
 from apps.formation.models import Process
 from apps.formation.sizes import SIZES
 from apps.releases.create import variables_of
 from apps.releases.models import Release
 from buildpacks.plan import Manifest, Plan
+from paas.nix.image import NoImage
 from paas.runtimes.base import (
     AppSpec,
     Artifact,
@@ -69,7 +71,7 @@ def spec_of(release: Release) -> AppSpec:
         app_number=app.number,
         name=app.name,
         release=release.version,
-        artifact=_artifact(build.artifact),
+        artifact=_artifact(app, build.artifact),
         environment=environment_of(release, plan.variables),
         processes=tuple(_process_spec(row, plan) for row in ensure_processes(app, build)),
         hosts=routing.hosts,
@@ -140,15 +142,22 @@ def _process_spec(row: Process, plan: Plan) -> ProcessSpec:
     )
 
 
-def _artifact(data: Mapping[str, Any]) -> Artifact:
+def _artifact(app: App, data: Mapping[str, Any]) -> Artifact:
     return Artifact(
         kind=data["kind"],
         path=data["path"],
         digest=data["digest"],
         mounts=_mounts(data.get("mounts", ())),
         path_entries=tuple(data.get("path_entries", ())),
-        image=data.get("image", ""),
+        image=_image(app, data.get("image", "")),
     )
+
+
+def _image(app: App, made: str) -> str:
+    try:
+        return image_name(app, made)
+    except NoImage as error:
+        raise NotBuilt(f"{error}. Push the app again to build it.") from None
 
 
 def _mounts(entries: Iterable[Mapping[str, str]]) -> tuple[Mount, ...]:
