@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
 from django.http import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import get_resolver, set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
 
@@ -96,3 +97,5 @@ class Panel(ASGIHandler):
 
 django.setup(set_prefix=False)
 application = Panel()
+_ = get_resolver().url_patterns  # all pages and calls, before gunicorn forks its workers
+gc.freeze()  # a collection would write to what they share
