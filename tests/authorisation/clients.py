@@ -71,6 +71,8 @@ class CommandLine:
             "HOME": str(self._folder),
             "PAAS_URL": self._url,
             "PAAS_TOKEN": token,
+            # The panel lives in this process, too.
+            "PAAS_NIX_STORE": os.environ["PAAS_NIX_STORE"],
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CEILING_DIRECTORIES": str(self._folder.parent),
         }
