@@ -31,6 +31,7 @@ SAMPLES = CHECKOUT / "tests/apps"
 APP_NUMBER = 7
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     reason = unusable()
