@@ -177,20 +177,25 @@ class Local(Process):
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
 
     async def settle(self) -> None:
-        """When it sleeps without having worked since the last look, or has ended."""
+        """When it sleeps without having worked for two looks, or has ended."""
         end = asyncio.get_running_loop().time() + SETTLE_SECONDS
-        before = ""
+        before, quiet = "", 0
         while not self.exit.done() and asyncio.get_running_loop().time() < end:
-            try:
-                text = Path(f"/proc/{self._child.pid}/stat").read_text()
-            except OSError:
+            seen = self._sleeps()
+            quiet = quiet + 1 if seen and seen == before else 0
+            if quiet == 2:
                 return
-            state, *rest = text.rpartition(")")[2].split()
-            worked = " ".join(rest[10:12])  # utime and stime
-            if state == "S" and worked == before:
-                return
-            before = worked if state == "S" else ""
-            await asyncio.sleep(0.03)
+            before = seen
+            await asyncio.sleep(0.02)
+
+    def _sleeps(self) -> str:
+        """How much it has worked, if it sleeps now; "" if not, or if it is gone."""
+        try:
+            text = Path(f"/proc/{self._child.pid}/stat").read_text()
+        except OSError:
+            return ""
+        state, *rest = text.rpartition(")")[2].split()
+        return " ".join(rest[10:12]) if state == "S" else ""  # utime and stime
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

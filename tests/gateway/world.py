@@ -181,6 +181,16 @@ class FrontDoor:
         return {}
 
     def start(self) -> None:
+        """On another port where somebody has taken the free one meanwhile."""
+        for _ in range(3):
+            self._launch()
+            wait_for(lambda: self._answers() or self.process.poll() is not None, "Caddy answers")
+            if self.process.poll() is None:
+                return
+            self.port = free_port()
+        raise AssertionError("Caddy does not start")
+
+    def _launch(self) -> None:
         upstream = {"dial": f"unix/{self.instance.gateway_socket}"}
         handler = {"handler": "reverse_proxy", "upstreams": [upstream]}
         server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [{"handle": [handler]}]}
@@ -195,7 +205,6 @@ class FrontDoor:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(self._answers, "Caddy answers")
 
     def stop(self) -> None:
         self.process.terminate()
