@@ -181,22 +181,12 @@ class FrontDoor:
         return {}
 
     def start(self) -> None:
-        """On another port where somebody has taken the free one meanwhile."""
-        for _ in range(3):
-            self._launch()
-            wait_for(lambda: self._answers() or self.process.poll() is not None, "Caddy answers")
-            if self.process.poll() is None:
-                return
-            self.port = free_port()
-        raise AssertionError("Caddy does not start")
-
-    def _launch(self) -> None:
         upstream = {"dial": f"unix/{self.instance.gateway_socket}"}
         handler = {"handler": "reverse_proxy", "upstreams": [upstream]}
         server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [{"handle": [handler]}]}
         http = {"servers": {"git": server}, "grace_period": "1s"}
         config = {"admin": {"disabled": True}, "apps": {"http": http}}
-        path = self.instance.home / "caddy.json"
+        path = self.instance.run / "caddy.json"
         path.write_text(json.dumps(config))
         caddy = Path(sys.executable).with_name("caddy")
         self.process = subprocess.Popen(
@@ -205,6 +195,7 @@ class FrontDoor:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        wait_for(self._answers, "Caddy answers")
 
     def stop(self) -> None:
         self.process.terminate()
