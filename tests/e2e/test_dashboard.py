@@ -215,14 +215,14 @@ def test_scaling_is_seen(world, live, admin):
 
 
 def test_an_app_cannot_act_in_its_neighbours_name(world, live, admin):
-    folder = world.repository("static", "neighbour")
+    folder = world.repository("static", "framing-app")
     panel = f"http://localhost:{world.port}"
     (folder / "public" / "index.html").write_text(NEIGHBOUR.format(panel=panel))
     world.commit(folder, "Evil")
-    world.paas("create", "neighbour", cwd=folder)
+    world.paas("create", "framing-app", cwd=folder)
     world.git("push", "paas", "main", cwd=folder)
     page = admin.context.new_page()
-    page.goto(f"http://neighbour.localhost:{world.port}/")
+    page.goto(f"http://framing-app.localhost:{world.port}/")
     assert page.evaluate("looked") in ("refused", "opaque")
     assert page.frames[1].url.startswith(("chrome-error:", "about:")), "framed by a neighbour"
     page.get_by_role("button", name="Win a prize").click()

@@ -169,8 +169,8 @@ class FakePanel:
 
     def _start(self, build: Build, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert build.archive.is_file()
-        build.started = True
         build.write(*build.app.output)
+        build.started = True  # from here on a test may write, too
         if build.app.automatic:
             build.finish()
         return 202, {}
