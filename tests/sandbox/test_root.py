@@ -64,13 +64,14 @@ def test_an_owned_overlay_can_be_changed_everywhere(bare: Box) -> None:
     for name in ("file", "sub/file"):
         (bare.lower / name).write_text("one\n")
         (bare.lower / name).chmod(0o444)
+    outside = bare.folder / "outside"
+    outside.write_text("")
+    (bare.lower / "link").symlink_to(outside)
     for folder in (bare.lower / "sub", bare.lower):
         folder.chmod(0o555)
     bare.give(bare.folder)
-    outside = bare.folder / "outside"
-    outside.write_text("")
+    os.chown(outside, os.geteuid(), os.getegid())
     before = outside.stat()
-    (bare.lower / "link").symlink_to(outside)
     answer = bare.run(
         "echo two >> file; echo two >> sub/file; rm sub/file; touch sub/new; "
         "ls -ln . sub; cat file",
