@@ -15,7 +15,7 @@ from apps.builds.models import ACTIVE, Build
 from apps.catalog.models import App
 from apps.formation.runtime import get_runtime
 from apps.releases.models import UNFINISHED, Release
-from paas.runtimes.base import ProcessState
+from paas.runtimes.base import ProcessState, ProcessStatus
 
 Facts = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def overview(app: App) -> Overview:
         deploying=bool(pending or build),
         deployed=current is not None and current.build_id is not None,
         maintenance=app.maintenance,
-        processes=[status.state for status in get_runtime().observe(str(app.id))],
+        processes=[one.state for one in get_runtime().observe(str(app.id)) if _stays(one)],
     )
     return Overview(app, state, current, pending, build)
 
@@ -78,7 +78,8 @@ def lines(apps: QuerySet[App]) -> list[Line]:
     deploying.update(_active_builds(ids))
     processes: dict[str, list[ProcessState]] = defaultdict(list)
     for status in get_runtime().observe() if rows else ():
-        processes[status.app_id].append(status.state)
+        if _stays(status):
+            processes[status.app_id].append(status.state)
     return [
         Line(
             name=row["name"],
@@ -109,6 +110,11 @@ def _releases(apps: Sequence[uuid.UUID]) -> tuple[dict[uuid.UUID, Facts], set[uu
 def _active_builds(apps: Sequence[uuid.UUID]) -> Iterable[uuid.UUID]:
     active = Build.objects.filter(app__in=apps, state__in=ACTIVE).order_by()
     return active.values_list("app_id", flat=True)
+
+
+def _stays(status: ProcessStatus) -> bool:
+    """Whether it is one that should always run: a one-off says nothing of the app's state."""
+    return status.type not in ("cron", "release", "run")
 
 
 def _state(

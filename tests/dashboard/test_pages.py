@@ -54,6 +54,18 @@ def test_a_crash_is_seen(alices, hello, live, null, monkeypatch):
     assert "crashed" in _text(alices.get("/dashboard/"))
 
 
+def test_a_one_off_says_nothing_of_the_app(alices, hello, live, null, monkeypatch):
+    from dataclasses import replace
+
+    from paas.runtimes.base import ProcessState
+
+    (web,) = null.observe(str(hello.id))
+    waiting = replace(web, name="run.2", type="run", state=ProcessState.STARTING)
+    monkeypatch.setattr(null, "observe", lambda app_id=None: [waiting, web])
+    assert "hello up v1" in _text(alices.get("/dashboard/"))
+    assert "starting" not in _text(alices.get(f"{APP}/releases"))
+
+
 def test_a_deploy_that_is_done_is_up_and_one_at_zero_is_stopped(alices, hello, live, null):
     Process.objects.update(quantity=0)
     null._apps[str(hello.id)].live.clear()
