@@ -9,11 +9,9 @@ developer's shell beside a language that is built as everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import yaml
 
 from buildpacks.errors import PlanError, shown
 from buildpacks.plan import Plan
@@ -126,14 +124,14 @@ def read_devenv_yaml(tree: SourceTree) -> DevenvYaml:
     return DevenvYaml(imports, tuple(sorted(key for key in data if key in _IGNORED)))
 
 
-# libyaml where there is one: the other takes seconds for what is nested deeply
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def _loaded(text: str) -> Mapping[str, Any]:
+    import yaml  # 2 MB in each process of the panel, for the few repositories that have one
+
+    # libyaml where there is one: the other takes seconds for what is nested deeply
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _check_shape(text)
-        data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        _check_shape(yaml.parse(text, loader))
+        data = yaml.load(text, loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         why = shown(" ".join(str(error).split()), 200)
         raise _wrong("not valid YAML", f"{why}.", "Correct it and commit it.") from None
@@ -144,14 +142,16 @@ def _loaded(text: str) -> Mapping[str, Any]:
     return data
 
 
-def _check_shape(text: str) -> None:
+def _check_shape(events: Iterable[object]) -> None:
     """Aliases let a few lines stand for gigabytes, and nesting may exhaust the stack."""
+    from yaml import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
     depth = 0
-    for event in yaml.parse(text, _Loader):
-        if isinstance(event, yaml.AliasEvent):
+    for event in events:
+        if isinstance(event, AliasEvent):
             raise ValueError("aliases (*name) are not read here")
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise ValueError("it is nested too deeply")
 

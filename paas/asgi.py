@@ -97,5 +97,5 @@ class Panel(ASGIHandler):
 
 django.setup(set_prefix=False)
 application = Panel()
-_ = get_resolver().url_patterns  # all pages and calls, before gunicorn forks its workers
+_ = get_resolver().url_patterns  # all pages and calls, before gunicorn forks its worker
 gc.freeze()  # a collection would write to what they share
