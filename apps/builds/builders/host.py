@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from apps.builds.builders import (
@@ -124,7 +123,7 @@ class _Run:
         apart = filter(phases.apart, ordered)
         contents = {one.name: layers.read_contents(self.job, one) for one in apart}
         for phase in ordered:
-            with self._timed(phase.name):
+            with steps.timed(phase.name, self.guard, self.timings):
                 if interpreter is not None and phase.name == install:
                     interpreter = self._install(interpreter)
                     self.mounts += _mounts(interpreter)
@@ -134,9 +133,9 @@ class _Run:
                     self._commands(phase)
         self._place_layers()
         if interpreter is not None:
-            with self._timed("compile"):
+            with steps.timed("compile", self.guard, self.timings):
                 self._compile(interpreter)
-        with self._timed("artifact"):
+        with steps.timed("artifact", self.guard, self.timings):
             made = self._keep()
         return Built(made, tuple(self.timings), tuple(self.log.warnings))
 
@@ -340,13 +339,6 @@ class _Run:
         remove_tree(self.folder)  # of the same build, by a worker that was killed
         artifact.keep(self.job.tree, self.folder, made)
         return made
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        self.guard.check()
-        started = time.monotonic()
-        yield
-        self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
 
 
 def _mounts(interpreter: Interpreter) -> list[HostMount]:

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from apps.builds.builders.base import BuildCancelled, BuildFailed
+from apps.builds.builders.base import BuildCancelled, BuildFailed, PhaseTiming
 from apps.builds.builders.output import Lines
 from buildpacks.plan import Phase
 from paas import sandbox
@@ -73,6 +74,15 @@ class Guard:
         free = shutil.disk_usage(self.disk).free
         if free < wanted:
             raise disk_full(free, wanted, self.disk)
+
+
+@contextmanager
+def timed(name: str, guard: Guard, timings: list[PhaseTiming]) -> Iterator[None]:
+    """Around a phase: whether it may begin, and, once it is done, how long it took."""
+    guard.check()
+    started = time.monotonic()
+    yield
+    timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
 
 
 def disk_full(free: int, wanted: int, disk: Path) -> BuildFailed:

@@ -59,7 +59,7 @@ def resolve(pin: Pin, installed: Iterable[Interpreter]) -> tuple[Interpreter, st
         BuildFailed: no Python here fits.
     """
     known = sorted(installed, key=lambda one: one.version, reverse=True)
-    wanted = _specifier(pin)
+    wanted = specifier(pin)
     for interpreter in known:
         if wanted.contains(interpreter.version, prereleases=False):
             return interpreter, ""
@@ -76,7 +76,7 @@ def resolve(pin: Pin, installed: Iterable[Interpreter]) -> tuple[Interpreter, st
 
 def older(pin: Pin, than: Interpreter, installed: Iterable[Interpreter]) -> list[Interpreter]:
     """The newest of each minor version below `than` that `pin` allows, the newest first."""
-    wanted = _specifier(pin)
+    wanted = specifier(pin)
     found: dict[str, Interpreter] = {}
     for one in sorted(installed, key=lambda one: one.version, reverse=True):
         below = one.version.release[:2] < than.version.release[:2]
@@ -95,7 +95,12 @@ def installed_pythons() -> list[Interpreter]:
     return sorted(found.values(), key=lambda one: one.version, reverse=True)
 
 
-def _specifier(pin: Pin) -> SpecifierSet:
+def specifier(pin: Pin) -> SpecifierSet:
+    """The versions of Python that `pin` allows.
+
+    Raises:
+        BuildFailed: what it asks for is no version.
+    """
     exact = pin.spec[:1].isdigit()
     try:
         return SpecifierSet(f"=={pin.spec}" if exact else pin.spec)

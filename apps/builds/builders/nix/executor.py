@@ -6,9 +6,7 @@ import hashlib
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,9 +103,9 @@ class _Run:
     def execute(self) -> Built:
         self._check()
         if native.is_native(self.plan):
-            with self._timed("evaluate"):
+            with steps.timed("evaluate", self.guard, self.timings):
                 self._describe()
-        with self._timed("toolchain"):
+        with steps.timed("toolchain", self.guard, self.timings):
             attributes = self._attributes()
             packages = self._packages(attributes)
         fetcher = self._managed(self._fetcher(packages))
@@ -116,13 +114,13 @@ class _Run:
             for one in self.phases
             if phases.apart(one)
         }
-        with self._timed("fetch"):
+        with steps.timed("fetch", self.guard, self.timings):
             fetcher, environment = self._python(fetcher, packages, attributes)
             made = tuple(self._layers(fetcher, contents))
         job = self._job(attributes, environment, made, fetcher.places)
-        with self._timed("build"):
+        with steps.timed("build", self.guard, self.timings):
             release, image, done = self._build(job)
-        with self._timed("artifact"):
+        with steps.timed("artifact", self.guard, self.timings):
             described = self.native.steps if self.native is not None else ()
             artifact = self._keep(release, image, [*described, *done])
         return Built(artifact, tuple(self.timings), tuple(self.log.warnings), self.plan)
@@ -363,13 +361,6 @@ class _Run:
         size = sum(one.size for one in fetched)
         more = f", fetched {len(fetched)} ({size / 1024**2:.1f} MiB)" if fetched else ""
         self.log.step(f"Built {built} paths{more}" if done else "Nothing changed: nothing to build")
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        self.guard.check()
-        started = time.monotonic()
-        yield
-        self.timings.append(PhaseTiming(name, round(time.monotonic() - started, 4)))
 
 
 def _prunes(phase: Phase) -> bool:

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from apps.builds.builders.base import BuildFailed
@@ -21,6 +20,7 @@ from apps.builds.builders.nix.realise import realise
 from apps.builds.builders.nix.records import Records, key_of
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
+from apps.builds.builders.toolchains import specifier
 from buildpacks.plan import Pin
 from buildpacks.ranges import parse_range, parse_version
 from paas.instance import Instance
@@ -201,15 +201,7 @@ def _fits(pin: Pin, version: str) -> bool:
     if pin.tool != "python":
         parsed = parse_version(version)
         return parsed is not None and parsed in parse_range(pin.spec.partition("+")[0])
-    try:
-        exact = pin.spec[:1].isdigit()
-        return SpecifierSet(f"=={pin.spec}" if exact else pin.spec).contains(version)
-    except InvalidSpecifier:
-        raise BuildFailed(
-            f'"{pin.spec}" in {pin.source} is no Python version',
-            "A version is written as 3.12, 3.12.4 or >=3.11,<3.13.",
-            f"Correct it in {pin.source} and commit.",
-        ) from None
+    return specifier(pin).contains(version)
 
 
 def _distance(spec: str, version: str) -> tuple[int, ...]:
