@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Mapping
 
 from paas.instance import Instance
+from paas.keys import NIX_KEY
 from paas.launcher.errors import LaunchError
 from paas.nix.errors import NixUnavailable
 from paas.nix.store import Store, require_nix
+from paas.nix.targets import target
 
 _INSTALL = ("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "nix-bin")
 
@@ -25,11 +27,12 @@ def check_nix(instance: Instance) -> str:
     """Which Nix builds, as text.
 
     Raises:
-        LaunchError: there is none that can be used.
+        LaunchError: there is none that can be used, or no such cache as is wanted.
     """
     try:
         version = require_nix()
         store = Store.of(instance)
+        target(instance, instance.keys / NIX_KEY, os.environ)
     except NixUnavailable as error:
         raise LaunchError(str(error)) from error
     return f"{version}, store {store.config.remote}"

@@ -184,6 +184,28 @@ def test_nothing_is_made_where_nix_has_built_nothing(nix_instance: Instance) -> 
     assert not (nix_instance.home / "nix").exists() and not nix_instance.cache.exists()
 
 
+def test_another_ones_cache_is_its_owners_to_clear_up(
+    store: Store,
+    push: Callable[[str], Build],
+    api: Callable[..., Api],
+    admin: User,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PAAS_NIX_CACHE", f"file://{tmp_path}/elsewhere")
+    build = push("one")
+    call = api(admin)
+    found = call("GET", "/nodes/cache")[1]
+    assert (found["url"], found["paths"], found["size"]) == (
+        f"file://{tmp_path}/elsewhere", None, None,
+    )  # fmt: skip
+    store.roots.remove(str(build.id))
+    done, gone = call("POST", "/nodes/cache/actions/collect", {})
+    assert done == 200 and gone["store_paths"] > 0
+    assert gone["cache_paths"] is None and gone["cache_size"] is None
+    assert len(list((tmp_path / "elsewhere").glob("*.narinfo"))) == 3
+
+
 def test_an_admin_looks_and_collects(
     store: Store, push: Callable[[str], Build], api: Callable[..., Api], admin: User
 ) -> None:
