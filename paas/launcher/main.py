@@ -84,6 +84,7 @@ def _check(instance: Instance) -> None:
     checks.check_ssh_port(instance)
     if nix.wanted():
         nix.ensure_nix(instance)
+    nix.bring_back(instance)
     if taken := checks.rendezvous_taken(instance):
         _say(taken, error=True)
 

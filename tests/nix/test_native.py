@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.builds.builders.base import BuildFailed
 from tests.nix.repository import Repository
 from tests.nix.stores import unusable
 
@@ -243,6 +244,19 @@ def test_nixpkgs_is_read_where_it_lies(
             '__structuredAttrs = true; requiredSystemFeatures = [ "uid-range" ];',
             "requires uid-range",
         ),
+        (
+            f'__structuredAttrs = true; outputHashMode = "recursive"; outputHash = "{_HASH}";'
+            ' url = "http://127.0.0.1:1/metadata";',
+            "is a download",
+        ),
+        (f'outputHashMode = "flat"; outputHash = "{_HASH}"; impureEnvVars = [ "X" ];', "download"),
+        (f'outputHashAlgo = "sha1"; outputHash = "{"a" * 40}";', "is a download"),
+        (f'outputHashAlgo = "md5"; outputHash = "{"a" * 32}";', "is a download"),
+        ('__impureHostDeps = [ "/etc/shadow" ];', "asks for /etc/shadow of the machine"),
+        (
+            '__structuredAttrs = true; __impureHostDeps = [ "/root" ];',
+            "asks for /root of the machine",
+        ),
         ('system = "aarch64-darwin";', "is for aarch64-darwin"),
         ('system = "builtin"; builder = "builtin:unpack-channel";', "is built by builtin:unpack"),
     ],
@@ -260,6 +274,27 @@ def test_one_deep_inside_is_refused_too(repository: Repository) -> None:
     bad = 'derivation { name = "bad"; inherit system; builder = "/bin/sh"; __noChroot = true; }'
     text = f'{{ pkgs, system }}: pkgs.runCommand "a" {{ b = "${{{bad}}}"; }} "mkdir $out"'
     assert "The derivation bad " in repository.unbuilt("default", text).why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'import <nix/fetchurl.nix> {{ url = "http://127.0.0.1:1/x"; sha256 = "{_HASH}"; }}',
+        f'import <nix/fetchurl.nix> {{ url = "file:///etc/shadow"; sha256 = "{_HASH}"; }}',
+    ],
+)
+def test_nixs_own_fetcher_is_refused(repository: Repository, text: str) -> None:
+    package = 'pkgs.runCommand "a" { b = ' + f"{text}" + '; } "mkdir $out"'
+    assert "is a download from" in repository.unbuilt("default", f"{{ pkgs }}: {package}").why
+
+
+@pytest.mark.parametrize("where", ["path:/etc", "path:../sibling", "git+file:///root/x", "./sub"])
+def test_a_flakes_input_from_the_machine_is_refused(repository: Repository, where: str) -> None:
+    inputs = f'other.url = "{where}";'
+    outputs = 'packages.x86_64-linux.default = pkgs.writeText "a" (toString inputs.other);'
+    error = repository.refused("flake", _FLAKE.format(inputs, outputs), files={"sub/flake.nix": ""})
+    assert error.what == "flake.nix: the input other cannot be had"
+    assert f"It is {where}" in error.why
 
 
 @pytest.mark.parametrize(
@@ -311,3 +346,33 @@ def test_a_build_has_neither_network_nor_machine(repository: Repository) -> None
     assert found.plan.processes == {"web": found.plan.processes["web"]}
     script = repository.store.physical(found.plan.processes["web"]).read_text()
     assert script.endswith(f"exec {folder}/probe\n")
+
+
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'exportReferencesGraph = [ "graph" "@PATH@" ];',
+        '__structuredAttrs = true; exportReferencesGraph.graph = [ "@PATH@" ];',
+        'from = "@PATH@";',
+    ],
+)
+def test_another_apps_path_is_not_seen(repository: Repository, attribute: str) -> None:
+    """Its name alone, learned somewhere, opens nothing: it is no input."""
+    secret = repository.instance.home / "another-app"
+    secret.write_text("canary-7261")
+    path = repository.store.add(secret)
+    text = (
+        _DERIVATION.format(attribute.replace("@PATH@", path))
+        .replace("echo > $out", 'IFS= read -r x < @PATH@; echo \\"\\${x-}\\" > $out || echo > $out')
+        .replace("@PATH@", path)
+    )
+    try:
+        found = repository.described("default", text)
+    except BuildFailed as error:
+        assert "not in the input closure" in f"{error.why}{repository.log}"
+    else:
+        (folder,) = found.path
+        built = repository.store.physical(folder).parent
+        assert "canary" not in built.read_text()
+    assert "canary" not in "".join(repository.log)

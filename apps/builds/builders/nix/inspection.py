@@ -67,6 +67,8 @@ def _check(name: str, one: Derivation) -> None:
             f"is built by {one.builder[:100]}, which is not in the sandbox",
             "Use a program of a package, such as ${pkgs.bash}/bin/bash.",
         )
+    if paths := one.words("__impureHostDeps"):
+        raise _refused(name, f"asks for {paths[0][:100]} of the machine (`__impureHostDeps`)")
     if wanted := set(one.words("requiredSystemFeatures")) - _FEATURES:
         raise _refused(name, f"requires {', '.join(sorted(wanted))[:100]} of the machine")
 
