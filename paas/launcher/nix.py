@@ -11,7 +11,8 @@ from paas.instance import Instance
 from paas.keys import NIX_KEY, KeysError
 from paas.launcher.errors import LaunchError
 from paas.nix import saved
-from paas.nix.errors import NixError, NixUnavailable
+from paas.nix.daemon import require_sandbox
+from paas.nix.errors import NixError
 from paas.nix.store import Store, require_nix
 from paas.nix.targets import target
 
@@ -34,7 +35,9 @@ def check_nix(instance: Instance) -> str:
         version = require_nix()
         store = Store.of(instance)
         target(instance, instance.keys / NIX_KEY, os.environ)
-    except NixUnavailable as error:
+        if store.config.daemon:
+            require_sandbox(store)
+    except NixError as error:
         raise LaunchError(str(error)) from error
     return f"{version}, store {store.config.remote}"
 

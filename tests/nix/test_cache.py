@@ -264,6 +264,7 @@ def noise(store: Store, folder: Path, name: str, megabytes: float) -> str:
 
 
 @pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 def test_a_full_cache_is_collected_before_a_push_fails(
     nix_instance: Instance, store: Store, cache: Cache, tmp_path: Path
 ) -> None:
@@ -284,6 +285,7 @@ def test_a_full_cache_is_collected_before_a_push_fails(
 
 
 @pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 def test_a_nearly_full_disk_is_collected_before_a_build(
     nix_instance: Instance, store: Store, cache: Cache, tmp_path: Path
 ) -> None:
