@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.nix import downloads, handover
+from apps.builds.builders.nix.inspection import inspect
+from apps.builds.builders.output import BuildLog
+from apps.builds.builders.steps import Guard
+from tests.files_server import Files, files_server
 from tests.nix.repository import Repository
 from tests.nix.stores import unusable
 
@@ -68,11 +80,16 @@ def test_the_program_is_the_packages_own(repository: Repository) -> None:
         ("{ pkgs }: pkgs.mkShell { }", "a shell is no app", "nothing that runs"),
         (
             '{ pkgs }: pkgs.fetchurl { url = "http://x/"; sha256 = ""; }',
-            "fetchurl wants to download something",
-            "without a network",
+            "fetchurl of http://x/ has no hash",
+            "only if it is known",
         ),
         ('{ pkgs }: throw "paas-refusal:{}"', "cannot be evaluated", "paas-refusal:{}"),
         ('{ pkgs }: abort "on purpose"', "cannot be evaluated", "on purpose"),
+        (
+            '{ pkgs }: pkgs.fetchzip { url = "http://x/"; sha256 = ""; }',
+            "fetchzip wants to download something",
+            "without a network",
+        ),
         (
             '{ pkgs }: pkgs.runCommand "a" { passthru.processes.web = 1; } ""',
             "default.nix: processes.web must be a text",
@@ -312,6 +329,93 @@ def test_experimental_features_are_off(
 ) -> None:
     error = repository.refused("default", _DERIVATION.format(attributes))
     assert error.what.endswith(f"uses {feature}, an experimental feature of Nix")
+
+
+# --- downloads --------------------------------------------------------------------------
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    with files_server(tmp_path, monkeypatch) as found:
+        yield found
+
+
+def _archive() -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        info = tarfile.TarInfo("site-1.0/index.html")
+        info.size = 5
+        tar.addfile(info, io.BytesIO(b"hello"))
+    return data.getvalue()
+
+
+def _fetching(url: str, promised: str) -> str:
+    return f"""{{ pkgs }}: pkgs.stdenv.mkDerivation {{
+      name = "site"; src = pkgs.fetchurl {{ url = "{url}"; {promised} }};
+      installPhase = "mkdir -p $out/bin; cp index.html $out/bin/";
+    }}"""
+
+
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+def test_a_file_is_downloaded_for_a_build(repository: Repository, files: Files) -> None:
+    data = _archive()
+    url = files.put("/site-1.0.tar.gz", data)
+    digest = hashlib.sha256(data)
+    hashes = [
+        f'sha256 = "{digest.hexdigest()}";',
+        f'hash = "sha256-{base64.b64encode(digest.digest()).decode()}";',
+    ]
+    for promised in hashes:
+        found = repository.described("default", _fetching(url, promised))
+        (folder,) = found.path
+        assert (repository.store.physical(folder) / "index.html").read_text() == "hello"
+    assert files.asked == ["/site-1.0.tar.gz"], "what the store has is not asked for again"
+    assert any(f"Downloading site-1.0.tar.gz ({url})" in line for line in repository.log) is False
+    sha512 = f'sha512 = "{hashlib.sha512(data).hexdigest()}";'
+    repository.described("default", _fetching(url, sha512))
+    assert any(f"Downloading site-1.0.tar.gz ({url})" in line for line in repository.log)
+
+
+def test_a_download_that_cannot_be_had_is_told(repository: Repository, files: Files) -> None:
+    url = files.put("/a", b"changed since")
+    promised = f'sha256 = "{"0" * 64}";'
+    error = repository.unbuilt("default", _fetching(url, promised))
+    assert error.what == "a is not what its hash says" and "0" * 64 in error.why
+    error = repository.unbuilt("default", _fetching(files.url("/gone"), promised))
+    assert error.what == "gone could not be downloaded" and "answers 404" in error.why
+
+
+def test_the_machine_is_not_downloaded_from(repository: Repository) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        url = f"https://localhost:{server.getsockname()[1]}/metadata"
+        error = repository.unbuilt("default", _fetching(url, f'sha256 = "{"0" * 64}";'))
+        assert "localhost is not on the internet" in error.why
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_download_is_never_built(repository: Repository, files: Files) -> None:
+    """Its builder would have the network: it is not run, whatever it is."""
+    url = files.put("/a", b"content")
+    digest = hashlib.sha256(b"content").hexdigest()
+    text = f"""{{ pkgs, system }}: pkgs.runCommand "b" {{
+      a = derivation {{
+        name = "a"; inherit system; url = "{url}"; outputHashMode = "flat";
+        outputHashAlgo = "sha256"; outputHash = "{digest}";
+        builder = "${{pkgs.bash}}/bin/bash"; args = [ "-c" "exit 1" ];
+      }};
+    }} "mkdir $out\""""
+    found = repository.evaluate("default", text)
+    handover.take(repository.store, found)
+    trusted = repository.packages.sources
+    inspected = inspect(repository.store, found.derivation, trusted)
+    assert [one.url for one in inspected.downloads] == [url]
+    log = BuildLog(repository.log.append)
+    guard = Guard(threading.Event(), repository.instance.home)
+    downloads.fetch(repository.store, inspected.downloads, log, guard)
+    (one,) = inspected.downloads
+    assert repository.store.physical(one.path).read_bytes() == b"content"
+    left = inspect(repository.store, found.derivation, trusted)
+    assert left.downloads == () and len(left.unbuilt) == len(inspected.unbuilt) - 1
 
 
 # --- built ----------------------------------------------------------------------------
