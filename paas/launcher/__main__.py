@@ -1,7 +1,7 @@
-"""`python -m paas.launcher`."""
+"""`python -m paas.launcher`, and `python -m paas.launcher PART`."""
 
 import sys
 
 from paas.launcher.main import main
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))
