@@ -2,6 +2,6 @@
 
 import sys
 
-from paas.launcher.main import main
+from paas.launcher.main import console
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(console())

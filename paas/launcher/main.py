@@ -52,6 +52,11 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 1
 
 
+def console() -> int:
+    """`paas-panel [PART]`: as `python -m paas.launcher`."""
+    return main(sys.argv[1:])
+
+
 def _run(instance: Instance) -> int:
     leftovers_of = leftovers.end_all(instance.run)
     if leftovers_of:
