@@ -72,7 +72,7 @@ def test_kubectl_makes_the_panel(
     kubectl(
         "-n", "paas-panel", "wait", "--for=create", "pod", "-l", "app.kubernetes.io/name=paas-panel"
     )
-    token = kubectl("-n", "paas-panel", "create", "token", "panel", "--duration=8760h").strip()
+    token = kube.cluster.call(lambda: kube.cluster.access.issue("paas-panel", "panel"))
     monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig(tmp_path / "account", token)))
     assert preflight.describe().startswith("on Kubernetes v")
 
