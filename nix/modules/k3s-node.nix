@@ -2,7 +2,7 @@
 # fetches from the panel's cache and believes by the key paas-ci alone.
 #
 # services.k3s itself (role, serverAddr, tokenFile) is the owner's; this adds what images of Nix
-# need. k3s 1.33.10, 1.34.6, 1.35.3 or newer brings nix-snapshotter along.
+# need. k3s brings nix-snapshotter along since 1.35.3 (and in 1.33 and 1.34 of the same spring).
 {
   config,
   lib,

@@ -162,7 +162,9 @@ let
       service = hardened // {
         Type = "oneshot";
         RemainAfterExit = true;
+        # The cluster may come up later than this; the parts wait meanwhile instead of failing.
         Restart = "on-failure";
+        RestartMode = "direct";
         RestartSec = 5;
       };
       unit = {
@@ -464,8 +466,11 @@ in
           "nix0"
           "registry"
         ];
-        default = "nix0";
-        description = "How the cluster names images: by store path, or in the panel's registry.";
+        default = "registry";
+        description = ''
+          How the cluster names images: in the panel's registry, or by store path, which the
+          containerd of today's k3s (2.1 to 2.3) cannot start.
+        '';
       };
     };
   };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from paas.instance import current
 from paas.launcher.parts import PARTS
 from paas.runtimes.kubernetes import preflight
-from tests.fakekube.conftest import Kubectl
+from tests.fakekube.conftest import KUBECTL, Kubectl
 from tests.fakekube.server import FakeKube
 from tests.packaging import compose
 
@@ -74,6 +75,33 @@ def test_kubectl_makes_the_panel(
     )
     token = kube.cluster.call(lambda: kube.cluster.access.issue("paas-panel", "panel"))
     monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig(tmp_path / "account", token)))
+    assert preflight.describe().startswith("on Kubernetes v")
+
+
+def test_the_page_makes_a_kubeconfig_of_the_account_s(
+    kube: FakeKube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of docs/operations.md, by kubectl, from a file as k3s writes it."""
+    admin = kube.kubeconfig(tmp_path / "admin")
+    admin.write_text(re.sub(r": fake$", ": default", admin.read_text(), flags=re.MULTILINE))
+    page = (compose.PROJECT / "docs/operations.md").read_text()
+    (script,) = re.findall(r"<!-- account -->\n```\n(.*?)```", page, re.DOTALL)
+    kubectl = Kubectl(admin)
+    kubectl("apply", "-f", str(ACCOUNT))
+    token = kube.cluster.call(lambda: kube.cluster.access.issue("paas-panel", "panel"))
+    server = kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
+    # The emulated cluster issues no tokens to kubectl.
+    script = re.sub(r"^token=.*$", f"token={token}", script, flags=re.MULTILINE)
+    script = script.replace("https://SERVER:6443", server)
+    script = script.replace("nix/modules/", f"{MODULES}/")
+    environ = {"PATH": f"{KUBECTL.parent}:/usr/bin:/bin", "KUBECONFIG": str(admin)}
+    done = subprocess.run(
+        ["sh", "-e", "-c", script], env=environ, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    made = yaml.safe_load((tmp_path / "kubeconfig").read_text())
+    assert [user["name"] for user in made["users"]] == ["panel"]
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     assert preflight.describe().startswith("on Kubernetes v")
 
 

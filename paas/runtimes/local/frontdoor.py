@@ -79,7 +79,9 @@ def _before_us(instance: Instance) -> Json:
     """Whose word on the client's address and scheme counts: a proxy's of the machine or its net."""
     if instance.tls.mode is not TlsMode.PROXY:
         return {}
-    return {"trusted_proxies": {"source": "static", "ranges": _PRIVATE}}
+    # Strict: from the right, up to the first address that is no proxy's; the rest is hearsay.
+    trusted = {"source": "static", "ranges": _PRIVATE}
+    return {"trusted_proxies": trusted, "trusted_proxies_strict": 1}
 
 
 def _forwarded(instance: Instance) -> Json:
