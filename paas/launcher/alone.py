@@ -95,6 +95,8 @@ def become(instance: Instance, name: str) -> None:
     keys.read_key(instance, keys.SECRET_KEY)
     run_folder.take(instance)
     panel_logs(instance).mkdir(parents=True, exist_ok=True)
+    if name == "worker":
+        checks.check_isolation()
     if name == "web":
         setup.collect_static(instance)
     part = part_alone(instance, name)
