@@ -25,7 +25,6 @@ dockerTools.buildLayeredImage {
     cacert
     caddy
     coreutils
-    dockerTools.fakeNss
     dockerTools.usrBinEnv
     git
     nix
@@ -38,8 +37,10 @@ dockerTools.buildLayeredImage {
   fakeRootCommands = ''
     install --directory --owner 10001 --group 10001 --mode 0700 ${home} /var/lib/paas-nix /run/paas
     install --directory --mode 1777 /tmp
-    echo "paas:x:10001:10001:paas:${home}:/bin/false" >> /etc/passwd
-    echo "paas:x:10001:" >> /etc/group
+    install --directory /etc
+    printf 'root:x:0:0:root:/root:/bin/false\npaas:x:10001:10001:paas:${home}:/bin/false\n' > /etc/passwd
+    printf 'root:x:0:\npaas:x:10001:\n' > /etc/group
+    echo 'hosts: files dns' > /etc/nsswitch.conf
   '';
   config = {
     User = "10001:10001";
