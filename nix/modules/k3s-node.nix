@@ -20,6 +20,15 @@ let
   cfg = config.services.paas-k3s-node;
   nix = config.nix.package;
   server = config.services.k3s.role == "server";
+  apiPorts = [ 10250 ] ++ (if server then [ 6443 ] else [ ]);
+  etcdPorts =
+    if server then
+      [
+        2379
+        2380
+      ]
+    else
+      [ ];
   credentials = "/run/paas-node";
   # without scheme and port, as netrc and registries want it
   address = builtins.elemAt (builtins.match "https?://([^/]+)/?" cfg.panel) 0;
@@ -111,21 +120,11 @@ in
       };
     };
 
-    networking.firewall = mkIf cfg.openFirewall {
-      allowedTCPPorts = [
-        10250
-      ]
-      ++ (
-        if server then
-          [
-            2379
-            2380
-            6443
-          ]
-        else
-          [ ]
-      );
-      allowedUDPPorts = [ 8472 ];
+    networking.firewall = {
+      # Pods come to their own node's API server and kubelet over this bridge, and to nothing else.
+      interfaces.cni0.allowedTCPPorts = apiPorts;
+      allowedTCPPorts = if cfg.openFirewall then apiPorts ++ etcdPorts else [ ];
+      allowedUDPPorts = if cfg.openFirewall then [ 8472 ] else [ ];
     };
   };
 }

@@ -197,11 +197,15 @@ def test_a_node_fetches_from_the_panel_and_believes_its_key(evaluate: Evaluate) 
 
 def test_a_node_s_ports(evaluate: Evaluate) -> None:
     agent = evaluate("k3s-node", openFirewall=True, **NODE)["networking"]["firewall"]
-    assert agent == {"allowedTCPPorts": [10250], "allowedUDPPorts": [8472]}
+    assert (agent["allowedTCPPorts"], agent["allowedUDPPorts"]) == ([10250], [8472])
+    closed = evaluate("k3s-node", **NODE)["networking"]["firewall"]
+    assert (closed["allowedTCPPorts"], closed["allowedUDPPorts"]) == ([], [])
+    assert closed["interfaces"]["cni0"]["allowedTCPPorts"] == [10250]
     server = evaluate("k3s-node", {"enable": True, "role": "server"}, openFirewall=True, **NODE)[
         "networking"
     ]["firewall"]
     assert {6443, 2379, 2380} <= set(server["allowedTCPPorts"])
+    assert server["interfaces"]["cni0"]["allowedTCPPorts"] == [10250, 6443]
     without = evaluate("k3s-node", {"enable": False, "role": "server"}, **NODE)
     assert [one["assertion"] for one in without["assertions"]] == [False]
 
