@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_no_secret_stands_in_it(services: dict[str, Any]) -> None:
         for variable, value in service.get("environment", {}).items():
             assert not variable.endswith(("PASSWORD", "SECRET", "TOKEN")), (name, variable)
             assert "@" not in value or ":" not in value.partition("://")[2].partition("@")[0], name
+
+
+def test_what_may_stand_in_env_is_documented() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", compose.FILE.read_text()))
+    pages = ("README.md", "docs/operations.md", "docs/nix.md")
+    text = "".join((compose.PROJECT / page).read_text() for page in pages)
+    assert {name for name in asked if f"`{name}" not in text} == set()
+    assert {"PAAS_DOMAIN", "PAAS_TLS", "KUBECONFIG", "DATABASE_URL"} <= asked
 
 
 def test_what_is_written_lies_in_volumes_of_the_image_s_user(services: dict[str, Any]) -> None:
