@@ -294,7 +294,7 @@ def require_nix() -> str:
             "Nix is missing. Install it (Debian: apt install nix-bin; elsewhere: nixos.org), "
             "or build without it: PAAS_BUILDER=host."
         )
-    # The older commands open the machine's store even for this, which may be closed to this user.
+    # `nix-store --version` would make folders in the machine's store, or fail as a plain user.
     text = subprocess.run(["nix", "--version"], capture_output=True, text=True).stdout
     found = re.search(r"(\d+)\.(\d+)[\d.]*", text)
     if found is None or (int(found[1]), int(found[2])) < OLDEST:
