@@ -9,8 +9,15 @@ while [ $n -lt "$kept_count" ]; do
   esac
   if [ -d "$from" ]; then
     mkdir -p "$(dirname "$to")"
-    cp -a "$from" "$to"
+    mv "$from" "$to"
   fi
   n=$((n + 1))
 done
 rm -f "$out/app/node_modules/.package-lock.json" # which names where packages came from
+# what compiling gems leaves behind, with random names in it, and the archives of all gems
+for gems in "$out"/deps/ruby/ruby/*; do
+  [ -d "$gems" ] || continue
+  rm -rf "$gems/cache"
+  find "$gems" \( -name gem_make.out -o -name mkmf.log -o -path '*/ext/*.o' \
+    -o -path '*/ext/*/Makefile' -o -path '*/ext/Makefile' \) -exec rm {} +
+done

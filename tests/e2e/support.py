@@ -23,7 +23,7 @@ END = "<!-- end -->"
 _HEAD = """\
 | sample | languages | what it shows | web is started by | answered with |
 |---|---|---|---|---|"""
-_USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP) (\d[\w.]*)")
+_USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP|Rust) (\d[\w.]*)")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ SAMPLE_APPS = (
     Sample("go", "go.mod, the standard library"),
     Sample("ruby", "Gemfile.lock without gems"),
     Sample("php", "composer.json, php-fpm behind Caddy"),
+    Sample("rust", "Cargo.lock, the standard library"),
     Sample("static", "a folder of files"),
     Sample("procfile", "no language known here, a command"),
 )

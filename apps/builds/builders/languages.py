@@ -102,6 +102,13 @@ LANGUAGES = {
         (".local/share/mise/installs/php/*", ".asdf/installs/php/*"),
         "the system's packages (Debian: apt install php-cli php-fpm composer)",
     ),
+    "rust": Language(
+        "Rust",
+        "rustc",
+        ("--version",),
+        (".rustup/toolchains/*", "/usr/local/rustup/toolchains/*"),
+        "rustup or the system's packages (Debian: apt install rustc-web cargo-web)",
+    ),
 }
 
 
