@@ -13,7 +13,11 @@ while [ $n -lt "$kept_count" ]; do
   fi
   n=$((n + 1))
 done
-rm -f "$out/app/node_modules/.package-lock.json" # which names where packages came from
+# where packages came from, and when
+rm -f "$out/app/node_modules/.package-lock.json" "$out"/app/node_modules/.pnpm-workspace-state*
+if [ -f "$out/app/node_modules/.modules.yaml" ]; then
+  sed -i '/^ *"\{0,1\}prunedAt"\{0,1\}:/d' "$out/app/node_modules/.modules.yaml"
+fi
 # what compiling gems leaves behind, with random names in it, and the archives of all gems
 for gems in "$out"/deps/ruby/ruby/*; do
   [ -d "$gems" ] || continue

@@ -360,17 +360,20 @@ rec {
       bash
       busybox
       caddy
+      composer
       coreutils
       go
       php
       python
       ruby
+      rust
       uv
       python311
       nodejs_20
       nodejs_22
       nodejs_24
       ;
+    gcc = cc;
     python3 = python;
     nodejs = nodejs_22;
     curl = mkDeb { name = "curl"; };

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from apps.builds.builders.nix import entries
 from apps.builds.builders.nix.entries import Contents, Entry, Pinned
@@ -20,13 +18,23 @@ _LINKS = ".paas/crates"
 _SOURCES = ".paas/cargo.toml"
 _VENDOR = "/deps/cargo/vendor"
 _PUBLIC = "registry+https://github.com/rust-lang/"
+_FIELD = re.compile(r'^(name|version|source|checksum) = "([^"\n]{1,500})"$', re.MULTILINE)
+_SOURCE = re.compile(r'^[ \t]*\[source\.(?:"([^"\n\\]{1,300})"|([\w-]{1,100}))\]', re.MULTILINE)
+_REGISTRY = re.compile(r'^[ \t]*registry[ \t]*=[ \t]*"([^"\n\\]{1,500})"', re.MULTILINE)
 _NAME = re.compile(r"[\w-]{1,100}")
 _VERSION = re.compile(r"[\w.+-]{1,100}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FIX = "Run `cargo update`, look at what changed, and commit Cargo.lock."
 # the folder in which crates stay, so that another lock fetches the new ones alone
 _HOME = 'CARGO_HOME="$HOME/cargo"'
-_COLLECT = f'cp "$HOME"/cargo/registry/cache/*/*.crate {_CRATES}/'
+_WANTED = ".paas/wanted"
+# several registries may have one of that name
+_COLLECT = f"""\
+while read -r digest crate; do
+  for file in "$HOME"/cargo/registry/cache/*/"$crate"; do
+    [ "$(sha256sum < "$file")" != "$digest  -" ] || cp "$file" {_CRATES}/
+  done
+done < {_WANTED}"""
 _SCRIPT = ".paas/unpack-crates"
 _UNPACK = f"""\
 mkdir -p {_VENDOR} && cp {_SOURCES} /deps/cargo/config.toml && for crate in {_LINKS}/*; do
@@ -40,18 +48,17 @@ done
 
 def pin(fetcher: Fetcher, phase: Phase, contents: Contents) -> Pinned | None:
     """As `pinned.pin`."""
+    packages = _packages(contents[phase.files[0]].decode(errors="replace"))
     try:
-        packages = tomllib.loads(contents[phase.files[0]].decode()).get("package", [])
-        fetched = [one for one in packages if "source" in one]
-        wanted = [_entry(one) for one in fetched]
-        sources = _sources(contents, {str(one["source"]) for one in fetched})
-    except (ValueError, KeyError, TypeError, AttributeError):
+        wanted = [_entry(one) for one in packages]
+    except (ValueError, KeyError):
         return None
     if len({one.name for one in wanted}) < len(wanted):  # of several registries
         return None
     absent = entries.missing(fetcher, wanted)
     if absent:
         _fetch(fetcher, phase, contents, absent, len(wanted) - len(absent))
+    sources = _sources(contents, {one["source"] for one in packages})
     return Pinned(
         {**contents, _SOURCES: sources.encode(), _SCRIPT: _UNPACK.encode()},
         (f"sh {_SCRIPT}",),
@@ -59,11 +66,17 @@ def pin(fetcher: Fetcher, phase: Phase, contents: Contents) -> Pinned | None:
     )
 
 
-def _entry(package: Mapping[str, Any]) -> Entry:
+def _packages(lock: str) -> list[dict[str, str]]:
+    """The packages that do not lie in the tree. Cargo writes a field a line."""
+    found = (dict(_FIELD.findall(block)) for block in lock.split("[[package]]")[1:])
+    return [one for one in found if "source" in one]
+
+
+def _entry(package: Mapping[str, str]) -> Entry:
     """Raises ValueError for a package of git, KeyError for one without a checksum."""
     name, version, digest = package["name"], package["version"], package["checksum"]
     plain = _NAME.fullmatch(name) and _VERSION.fullmatch(version) and _DIGEST.fullmatch(digest)
-    if not plain or not str(package["source"]).startswith(("registry+", "sparse+")):
+    if not plain or not package["source"].startswith(("registry+", "sparse+")):
         raise ValueError(f"{name} is no package of a registry")
     return Entry(f"{name}-{version}.crate", digest)
 
@@ -74,16 +87,16 @@ def _sources(contents: Contents, registries: Iterable[str]) -> str:
     What the tree's own configuration says goes before this, so the sources it
     puts in the place of others are replaced in their turn.
     """
-    own: dict[str, Any] = {}
-    for name in CONFIGURATION:
-        own |= tomllib.loads(contents.get(name, b"").decode()).get("source", {})
-    others = sorted(one for one in registries if not one.startswith(_PUBLIC))
+    text = "\n".join(contents.get(one, b"").decode(errors="replace") for one in CONFIGURATION)
+    own = [quoted or bare for quoted, bare in _SOURCE.findall(text)]
+    known = set(_REGISTRY.findall(text))  # one must not be named twice
+    urls = {one.removeprefix("registry+") for one in registries if not one.startswith(_PUBLIC)}
     lines = ["[source.vendored]", f'directory = "{_VENDOR}"']
     for name in dict.fromkeys(["crates-io", *own]):
         lines += [f"[source.{json.dumps(name)}]", 'replace-with = "vendored"']
-    for number, url in enumerate(others):
-        place = json.dumps(url.removeprefix("registry+"))
-        lines += [f"[source.registry-{number}]", f"registry = {place}", 'replace-with = "vendored"']
+    for number, url in enumerate(sorted(urls - known)):
+        lines += [f"[source.registry-{number}]", f"registry = {json.dumps(url)}"]
+        lines += ['replace-with = "vendored"']
     return "\n".join([*lines, ""])
 
 
@@ -101,7 +114,8 @@ def _fetch(
         hint=phase.hint,
     )
     title = f"Fetching {len(absent)} crates of Cargo.lock" + (f" ({here} are here)" if here else "")
-    layer = fetcher.layer(download, contents, title)
+    listed = "".join(f"{one.digest} {one.name}\n" for one in absent).encode()
+    layer = fetcher.layer(download, {**contents, _WANTED: listed}, title)
     folder = Path(kept(layer, _CRATES))
     found = {one: folder / one.name for one in absent}
     entries.add(fetcher, absent, found, phase.files[0], _FIX)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from apps.builds.builders.nix import entries
 from apps.builds.builders.nix.entries import Contents, Entry, Pinned
@@ -75,13 +74,13 @@ def _chosen(specs: str) -> Iterator[_Gem]:
 
 
 def _fetch(fetcher: Fetcher, phase: Phase, contents: Contents, found: list[Entry]) -> None:
-    """By Bundler, which takes those that are here from where it would put the others."""
+    """By Bundler, with a folder in which gems stay, so that another lock fetches the new alone."""
     absent = entries.missing(fetcher, found)
-    here = [one for one in found if one not in absent]
-    known = {f"{CACHE}/{one.file}": fetcher.store.physical(one.path).read_bytes() for one in here}
-    title = f"Fetching {len(absent)} gems of Gemfile.lock" + (
-        f" ({len(here)} are here)" if here else ""
+    here = len(found) - len(absent)
+    title = f"Fetching {len(absent)} gems of {phase.files[0]}"
+    kept = tuple(f"BUNDLE_GLOBAL_GEM_CACHE=true {command}" for command in phase.commands)
+    layer = fetcher.layer(
+        replace(phase, commands=kept), contents, title + (f" ({here} are here)" if here else "")
     )
-    layer = fetcher.layer(phase, {**contents, **known}, title)
-    folder = Path(layer.path) / "app" / CACHE
+    folder = layer.path / "app" / CACHE
     entries.add(fetcher, absent, {one: folder / one.name for one in absent}, phase.files[0], _FIX)
