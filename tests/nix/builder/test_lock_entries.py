@@ -6,13 +6,11 @@ machine; npm's packages come from the real one.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import subprocess
-import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,12 +18,12 @@ import pytest
 
 from apps.builds.builders.base import Built
 from apps.builds.builders.nix.paths import fixed_path
-from tests.builders.test_registries import Registry, archive, needs, registry
+from tests.builders.test_registries import Crates, Registry, archive, needs, registry
 from tests.nix.builder.conftest import SAMPLES, Site, steps
 from tests.nix.builder.test_languages import unplug
 
 __all__ = ["registry"]
-Files = dict[str, str | bytes]
+Files = dict[str, str]
 _OWN = {"app", "release", "nix-image-app.tar"}
 
 
@@ -112,71 +110,6 @@ def test_packages_of_npm(
 
 
 # --- crates ------------------------------------------------------------------------
-SOURCE = "registry+https://index.example/git/index"  # the mirror stands in for it
-
-
-class Crates:
-    """A sparse registry, and apps that use its crates."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.digests: dict[str, str] = {}
-        address = f"{registry.url}/dl/{{crate}}-{{version}}.crate"
-        registry.put("config.json", json.dumps({"dl": address}))
-
-    def put(self, name: str, code: str, *needed: str) -> None:
-        manifest = f'[package]\nname = "{name}"\nversion = "1.0.0"\nedition = "2021"\n'
-        index = SOURCE.removeprefix("registry+")  # as `cargo publish` writes it
-        listed = (f'{one} = {{ version = "1", registry-index = "{index}" }}\n' for one in needed)
-        manifest += "[dependencies]\n" + "".join(listed)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-            for file, text in {"Cargo.toml": manifest, "src/lib.rs": code}.items():
-                member = tarfile.TarInfo(f"{name}-1.0.0/{file}")
-                member.size = len(text)
-                tar.addfile(member, io.BytesIO(text.encode()))
-        self.digests[name] = sha256(packed.getvalue()).hexdigest()
-        self.registry.put(f"dl/{name}-1.0.0.crate", packed.getvalue())
-        common = {"features": [], "optional": False, "default_features": True, "kind": "normal"}
-        entry = {
-            "name": name,
-            "vers": "1.0.0",
-            "deps": [{"name": one, "req": "^1", "target": None, **common} for one in needed],
-            "cksum": self.digests[name],
-            "features": {},
-            "yanked": False,
-        }
-        self.registry.put(f"{name[:2]}/{name[2:4]}/{name}", json.dumps(entry) + "\n")
-
-    def app(self, needed: Mapping[str, tuple[str, ...]], code: str) -> Files:
-        """A program that needs these crates and all that they need."""
-        lock = ["version = 3", "", _locked("app", [*needed])]
-        lock += [_locked(one, needed[one], self.digests[one]) for one in needed]
-        manifest = (
-            '[package]\nname = "app"\nversion = "1.0.0"\nedition = "2021"\nrust-version = "1.60"\n'
-            "[dependencies]\n"
-        ) + "".join(f'{one} = {{ version = "1", registry = "own" }}\n' for one in needed)
-        settings = (
-            f'[registries.own]\nindex = "{SOURCE.removeprefix("registry+")}"\n'
-            f'[source.own]\nregistry = "{SOURCE.removeprefix("registry+")}"\n'
-            'replace-with = "mirror"\n'
-            f'[source.mirror]\nregistry = "sparse+{self.registry.url}/"\n'
-        )
-        return {
-            "Cargo.toml": manifest,
-            "Cargo.lock": "\n".join(lock),
-            "src/main.rs": code,
-            ".cargo/config.toml": settings,
-        }
-
-
-def _locked(name: str, needed: list[str] | tuple[str, ...], digest: str = "") -> str:
-    proof = f'source = "{SOURCE}"\nchecksum = "{digest}"\n' if digest else ""
-    listed = "".join(f' "{one}",\n' for one in sorted(needed))
-    tail = f"dependencies = [\n{listed}]\n" if needed else ""
-    return f'[[package]]\nname = "{name}"\nversion = "1.0.0"\n{proof}{tail}'
-
-
 def test_crates(site: Site, registry: Registry, unplugged: pytest.MonkeyPatch) -> None:
     crates = Crates(registry)
     crates.put("left", 'pub const WORD: &str = "a crate";\n')
