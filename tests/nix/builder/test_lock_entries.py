@@ -42,13 +42,13 @@ def changed_alone(site: Site, first: Built, again: Built) -> None:
     assert inputs[0] == inputs[1] != set()
 
 
-def _inputs(site: Site, built: Built) -> set[str]:
-    """The derivations named `dependencies` that the app was made with, by nix-store."""
+def _inputs(site: Site, built: Built, name: str = "-dependencies.drv") -> set[str]:
+    """What of that name the app was made with, by nix-store."""
     app = os.readlink(site.store.physical(built.artifact.path) / "app")  # noqa: PTH115 - as it is
     derivation = site.store.deriver(app)
     assert derivation is not None
     listed = site.store.run("nix-store", "--query", "--references", derivation).split()
-    return {path for path in listed if path.endswith("-dependencies.drv")}
+    return {path for path in listed if path.endswith(name)}
 
 
 def repeated(site: Site, built: Built) -> None:
@@ -107,6 +107,28 @@ def test_packages_of_npm(
     unplug(unplugged)
     changed_alone(site, first, site.build({**files, "other.js": "1"}, number=8))
     repeated(site, first)
+
+
+def test_a_workspace_of_pnpm_with_settings(site: Site) -> None:
+    """Its settings may do anything, so what is fetched is the app's own; the paths are the same."""
+    text = (SAMPLES / "pnpm/pnpm-lock.yaml").read_text()
+    importer = text.partition("importers:\n\n  .:")[2].partition("\npackages:")[0]
+    text = text.replace(f"  .:{importer}", f"  .: {{}}\n\n  web:{importer}")
+    package = (SAMPLES / "pnpm/package.json").read_text()
+    built = site.build(
+        {
+            "package.json": json.dumps({"packageManager": json.loads(package)["packageManager"]}),
+            "pnpm-lock.yaml": text,
+            "pnpm-workspace.yaml": "packages:\n  - web\n",
+            ".npmrc": "fund=false\n",
+            "web/package.json": package,
+            "web/server.js": (SAMPLES / "pnpm/server.js").read_text(),
+            "Procfile": "web: node web/server.js\n",
+        }
+    )
+    assert "Running pnpm install --offline" in site.said
+    shown = site.run(built, "cd web && node -p 'require(`is-number`)(7)'")
+    assert shown == "true\n"
 
 
 # --- crates ------------------------------------------------------------------------
@@ -286,3 +308,5 @@ def test_composers_packages(
     assert registry.asked == [], "an unchanged lock fetches nothing"
     assert set(steps(again)) == _OWN
     assert "Using what was fetched for this lock before" in site.said
+    fetched = [_inputs(site, one, "-fetched") for one in (first, again)]
+    assert fetched[0] == fetched[1] != set()

@@ -14,9 +14,7 @@ from buildpacks.plan import Phase
 
 
 def pin(fetcher: Fetcher, phase: Phase, contents: Contents) -> Pinned | None:
-    """As `pinned.pin`; settings of the tree make npm do other things, so they are left to it."""
-    if not phase.inert:
-        return None
+    """As `pinned.pin`."""
     name = phase.files[0]
     try:
         lock = json.loads(contents[name])
@@ -35,8 +33,9 @@ def pin(fetcher: Fetcher, phase: Phase, contents: Contents) -> Pinned | None:
 
 
 def _is_fetched(key: str, entry: Mapping[str, Any]) -> bool:
-    """Not what is a link or a part of something else, nor what npm leaves out on this platform."""
+    """Not what lies in the tree or is a part of something else, nor what npm leaves out here."""
     inside = "node_modules/" not in key or entry.get("link") or entry.get("inBundle")
+    inside = inside or str(entry.get("resolved", "")).startswith("file:")
     fits = all(tarballs.allows(entry.get(field), here) for field, here in tarballs.PLATFORM.items())
     return not inside and fits
 

@@ -26,14 +26,15 @@ _RESOLUTION = re.compile(r"^    resolution: \{integrity: (sha512-[\w+/=]{88})\}$
 _PLATFORM = re.compile(r"^    (os|cpu|libc): \[([^\]\n]{1,200})\]$")
 _BLOCK = re.compile(r"^(?=  \S)", re.MULTILINE)
 # what pnpm notes of where packages came from; pruning goes by the lock as it was
-_FORGET = r"sed -i -E 's/, tarball: file:[^}]*\}/}/' node_modules/.pnpm/lock.yaml"
+_NOTES = "node_modules/.pnpm/lock.yaml"
+_FORGET = rf"if [ -f {_NOTES} ]; then sed -i -E 's/, tarball: file:[^}}]*\}}/}}/' {_NOTES}; fi"
 
 
 def pin(fetcher: Fetcher, phase: Phase, contents: Contents) -> Pinned | None:
-    """As `pinned.pin`; settings of the tree make pnpm do other things, so they are left to it."""
+    """As `pinned.pin`."""
     name = phase.files[0]
     text = contents[name].decode(errors="replace")
-    if not phase.inert or _VERSION.search(text[:1000]) is None:
+    if _VERSION.search(text[:1000]) is None:
         return None
     parts = _SECTION.split(text)
     if len(parts) < 2:
