@@ -18,6 +18,8 @@ rm -f "$out/app/node_modules/.package-lock.json" "$out"/app/node_modules/.pnpm-w
 if [ -f "$out/app/node_modules/.modules.yaml" ]; then
   sed -i '/^ *"\{0,1\}prunedAt"\{0,1\}:/d' "$out/app/node_modules/.modules.yaml"
 fi
+# when crates were last used, and a note of rustc's in any order
+rm -f "$out"/deps/cargo/.global-cache* "$out/app/target/.rustc_info.json"
 # what compiling gems leaves behind, with random names in it, and the archives of all gems
 for gems in "$out"/deps/ruby/ruby/*; do
   [ -d "$gems" ] || continue
