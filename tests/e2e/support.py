@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from unittest import mock
 
 from apps.builds.builders import toolset
 from apps.builds.builders.base import BuildFailed
@@ -35,9 +37,11 @@ class Sample:
 
     @property
     def missing(self) -> str:
-        """Why this machine cannot build it; "" if it can."""
+        """Why this machine cannot build it; "" if it can. The panel has another home folder."""
+        made = plan(SourceTree(SAMPLES / self.name))
         try:
-            toolset.find(plan(SourceTree(SAMPLES / self.name)), BuildLog(lambda _line: None))
+            with mock.patch.dict(os.environ, HOME="/nonexistent"):
+                toolset.find(made, BuildLog(lambda _line: None))
         except BuildFailed as failure:
             return failure.what
         return ""
