@@ -22,7 +22,7 @@ pytestmark = [
 ]
 FIRST = 600.0
 CANARY = "canary-8c1f0e5d7a"
-SAMPLES = [one for one in SAMPLE_APPS if one.name not in {"php", "procfile", "ruby"}]
+SAMPLES = [one for one in SAMPLE_APPS if one.name != "procfile"]
 
 
 @pytest.fixture(scope="module")

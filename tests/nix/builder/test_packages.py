@@ -21,14 +21,16 @@ _STUB = """{ system, config, overlays }:
 let
   package = name: { inherit name; version = "1.2.3"; outPath = "/stub/${name}"; };
   names = [
-    "bash" "bubblewrap" "busybox" "cacert" "caddy" "coreutils" "go" "go_1_25" "jq" "nodejs_22" "php"
-    "php83" "python3" "python312" "ruby" "ruby_3_3" "tzdata" "uv" "zlib"
+    "bash" "bubblewrap" "busybox" "cacert" "caddy" "cargo" "coreutils" "gnumake" "go" "go_1_25" "jq"
+    "nodejs_22" "php" "php83" "python3" "python312" "ruby" "ruby_3_3" "rustc" "tzdata" "uv" "zlib"
   ];
 in
 builtins.listToAttrs (map (name: { inherit name; value = package name; }) names)
 // {
   stdenv.cc = { libc = package "glibc"; cc.lib = package "gcc-lib"; };
+  phpPackages.composer = package "composer";
   runCommand = name: _: _: package name;
+  symlinkJoin = { name, ... }: package name;
 }
 """
 
@@ -52,7 +54,7 @@ def test_both_sets_have_one_interface(site: Site, tmp_path: Path) -> None:
     common = {
         *("bash", "bubblewrap", "busybox", "cacert", "caddy", "coreutils", "find", "glibc", "go"),
         *("libraries", "listed", "name", "named", "php", "pip", "python", "ruby", "run", "system"),
-        *("tzdata", "uv", "versions"),
+        *("cc", "composer", "rust", "tzdata", "uv", "versions"),
     }
     for which in (of_debian, of_nixpkgs):
         assert common <= set(evaluate(site, f"builtins.attrNames ({which})"))  # type: ignore[call-overload]
@@ -63,6 +65,7 @@ def test_both_sets_have_one_interface(site: Site, tmp_path: Path) -> None:
         "php": {"php83": "1.2.3"},
         "python": {"python312": "1.2.3"},
         "ruby": {"ruby_3_3": "1.2.3"},
+        "rust": {"rust": "1.2.3"},
     }
     assert evaluate(site, f"({of_nixpkgs}).python312.outPath") == "/stub/python312"
     found = evaluate(
