@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
+
+from paas.launcher.bound import end_with_parent
 
 _LEAVE = 4  # seconds that streams get at a stop; below gunicorn's --graceful-timeout
 
@@ -26,3 +29,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         "server_header": False,
         "timeout_graceful_shutdown": _LEAVE,
     }
+
+    def init_process(self) -> None:
+        """gunicorn's own workers look whether it lives; uvicorn's would serve on without it."""
+        end_with_parent(signal.SIGTERM, str(self.ppid))
+        super().init_process()

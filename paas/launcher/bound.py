@@ -29,7 +29,7 @@ def main(path: str) -> None:
 def become(order: dict[str, Any]) -> None:
     """Carry out an order; does not return."""
     parent = os.environ.get(PARENT_VARIABLE)
-    _end_with_parent(signal.Signals[order["death_signal"]], parent)
+    end_with_parent(signal.Signals[order["death_signal"]], parent)
     _wait_for_predecessor(order["lock"])
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o077)
@@ -38,7 +38,7 @@ def become(order: dict[str, Any]) -> None:
     os.execvpe(order["argv"][0], order["argv"], environment)  # noqa: S606 - an argument list
 
 
-def _end_with_parent(death_signal: signal.Signals, parent: str | None) -> None:
+def end_with_parent(death_signal: signal.Signals, parent: str | None) -> None:
     """Ask the kernel for a signal when the parent dies (Linux; elsewhere there is none)."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
