@@ -28,8 +28,6 @@ from apps.catalog.models import App
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--builder",

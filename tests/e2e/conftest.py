@@ -27,15 +27,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """By which builders a test runs; where it is the host's alone, its name says nothing of it."""
     if "builder" not in metafunc.fixturenames:
         return
+    marks = list(metafunc.definition.iter_markers("by_nix"))
     chosen = metafunc.config.getoption("builder")
-    by_nix = pytest.param("nix", marks=[_UNLESS_UNUSABLE, pytest.mark.timeout(WARM_WITHIN)])
-    if chosen == "nix":
-        metafunc.parametrize("builder", [by_nix], indirect=True, scope="session")
-    elif chosen is None and any(metafunc.definition.iter_markers("by_nix")):
-        metafunc.parametrize("builder", ["host", by_nix], indirect=True, scope="session")
+    if not marks and chosen != "nix":
+        return
+    only = any(mark.kwargs.get("only") for mark in marks)
+    names = ["nix"] if only else ["host", "nix"] if chosen is None else [chosen]
+    each = [pytest.param(name, marks=_MARKS[name]) for name in names]
+    metafunc.parametrize("builder", each, indirect=True, scope="session")
 
 
-_UNLESS_UNUSABLE = pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+_MARKS = {
+    "host": [],
+    "nix": [
+        pytest.mark.skipif(bool(unusable()), reason=unusable() or "-"),
+        pytest.mark.timeout(WARM_WITHIN),
+    ],
+}
 
 
 @pytest.fixture(scope="session")

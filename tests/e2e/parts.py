@@ -6,11 +6,14 @@ import os
 import signal
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from paas.nix.roots import Roots
+from paas.sandbox import builder_uids, cgroups
 from tests.e2e.world import World
 
 PARTS: dict[str, Callable[[list[str]], bool]] = {
@@ -122,6 +125,31 @@ def _left(world: World) -> list[str]:
     boxes = [p for p in processes(world) if _is_sandbox(p)]
     if len(boxes) != wanted:
         found.append(f"{len(boxes)} sandboxes for {wanted} processes")
+    return found + _left_of_nix(world)
+
+
+def _left_of_nix(world: World) -> list[str]:
+    """Nix commands and builders that go on, control groups, and roots of builds that failed."""
+    found = [" ".join(process.cmdline())[:200] for process in nix_processes(world)]
+    builds = rows(world, "SELECT id, artifact FROM builds_build")
+    made = {str(uuid.UUID(str(build))) for build, artifact in builds if artifact is not None}
+    found += [f"root {name}" for name in Roots(world.home / "nix" / "roots").all().keys() - made]
+    for build, _ in builds:
+        group = cgroups.find(f"nix-{uuid.UUID(str(build))}")
+        found += [f"control group of {build}"] if group is not None else []
+    return found
+
+
+def nix_processes(world: World) -> list[psutil.Process]:
+    """Nix's commands of this instance, and its builders: whosever children they are by now."""
+    builders, conf = set(builder_uids(world.home)), str(world.home / "nix" / "conf")
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.uids().real in builders or process.environ().get("NIX_CONF_DIR") == conf:
+                found.append(process)
+        except psutil.Error:
+            continue
     return found
 
 

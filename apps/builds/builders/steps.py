@@ -17,7 +17,7 @@ from typing import IO
 from apps.builds.builders.base import BuildCancelled, BuildFailed, PhaseTiming
 from apps.builds.builders.output import Lines
 from buildpacks.plan import Phase
-from paas import sandbox
+from paas import faults, sandbox
 from paas.sandbox import Limits, Sandbox, SandboxError
 
 TIME_LIMIT = 15 * 60.0
@@ -111,6 +111,7 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
         ) from None
     assert child.stdout is not None
     try:
+        faults.point("build.command")
         stream(child.stdout, lines, guard)
         status = child.wait()
     except BaseException:

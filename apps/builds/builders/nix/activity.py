@@ -18,6 +18,7 @@ from typing import Any
 
 from apps.builds.builders import steps
 from apps.builds.builders.output import BuildLog, clean
+from paas import faults
 
 _PREFIX = "@nix "
 _COPY, _BUILD, _SUBSTITUTE = 100, 105, 108
@@ -95,6 +96,8 @@ class Activities:
             found = _NAME.fullmatch(path)
             name = found[1] if found is not None else path
             self._running[event["id"]] = _Running(kind, name, path, time.monotonic())
+            if kind == _BUILD and found is not None:
+                faults.point(f"nix.building.{name}")
 
     def _stop(self, event: dict[str, Any]) -> None:
         done = self._running.pop(event["id"], None)

@@ -39,6 +39,12 @@ def explain(plan: Plan, activities: Activities, done: Realised) -> BuildFailed:
             f"It was ended: a build may use {steps.MEMORY_MB} MiB.",
             "Let it use less, or do this work on your machine and commit the result.",
         )
+    if done.status < 0:
+        return BuildFailed(
+            f"Nix was ended by signal {-done.status}",
+            "Somebody has killed it, or the machine for want of memory.",
+            "Push again. If it is so again, ask the administrator to look at the machine's log.",
+        )
     return BuildFailed(
         "Nix could not build the app",
         (activities.errors or ["It does not say why."])[-1][:1000],

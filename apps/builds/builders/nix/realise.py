@@ -15,6 +15,7 @@ from apps.builds.builders.nix.activity import Activities
 from apps.builds.builders.output import Lines
 from apps.builds.builders.steps import Guard
 from paas.nix.store import Store
+from paas.nix.tied import tied
 from paas.sandbox import cgroups
 
 LOG_LIMIT = 16 * 1024 * 1024
@@ -52,7 +53,7 @@ def realise(
     tmp.mkdir(parents=True, exist_ok=True, mode=0o755)
     group = None if store.config.daemon else cgroups.create(name, steps.LIMITS)
     process = subprocess.Popen(
-        [*argv, *OPTIONS],
+        tied([*argv, *OPTIONS]),
         env={**store.environment(), "TMPDIR": str(tmp)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
