@@ -130,7 +130,7 @@ def _left(world: World) -> list[str]:
 
 def _left_of_nix(world: World) -> list[str]:
     """Nix commands and builders that go on, control groups, and roots of builds that failed."""
-    found = [" ".join(process.cmdline())[:200] for process in nix_processes(world)]
+    found = [f"{process.name()} ({process.pid})" for process in nix_processes(world)]
     builds = rows(world, "SELECT id, artifact FROM builds_build")
     made = {str(uuid.UUID(str(build))) for build, artifact in builds if artifact is not None}
     found += [f"root {name}" for name in Roots(world.home / "nix" / "roots").all().keys() - made]
@@ -146,6 +146,8 @@ def nix_processes(world: World) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
             if process.uids().real in builders or process.environ().get("NIX_CONF_DIR") == conf:
                 found.append(process)
         except psutil.Error:

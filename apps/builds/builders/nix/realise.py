@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.builds.builders import steps
-from apps.builds.builders.nix.activity import Activities
+from apps.builds.builders.nix.activity import LOG_LIMIT, Activities
 from apps.builds.builders.output import Lines
 from apps.builds.builders.steps import Guard
 from paas.nix.store import Store
 from paas.nix.tied import tied
 from paas.sandbox import cgroups
 
-LOG_LIMIT = 16 * 1024 * 1024
-"""Bytes that one derivation may print; Nix ends it then."""
 _GRACE = 10.0  # seconds that Nix gets to stop its builders
 OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
 
@@ -66,7 +64,7 @@ def realise(
         if group is not None:
             group.add(process.pid)
         lines = Lines(activities.feed)
-        steps.stream(process.stderr, lines, guard)
+        steps.stream(process.stderr, lines, guard, group)
         lines.close()
         paths = process.stdout.read().decode().split()
         status = process.wait()
