@@ -6,10 +6,10 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from paas.sandbox import cgroups
 from tests.e2e.parts import assert_nothing_left, wait_settled
 from tests.e2e.rejected import assert_rejected, push_files, push_tree
 from tests.e2e.world import SAMPLES, World, running
@@ -164,6 +164,8 @@ def assert_unharmed(world: World) -> None:
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
 def test_it_is_refused_with_the_reason(small: World, wrong: Wrong) -> None:
+    if wrong.name == "forks-without-end" and cgroups.hierarchy() is None:
+        pytest.skip("nothing bounds it without control groups")
     pushed = push_files(small, small.folder / APP, wrong.files)
     assert_rejected(pushed, *wrong.told)
     assert_unharmed(small)
@@ -185,7 +187,6 @@ def test_names_that_shells_and_nix_would_read(small: World) -> None:
         (app / file).write_text(text)
     pushed = push_tree(small, app)
     assert "Verifying deploy... done." in pushed.stderr, pushed.stderr
-    print(pushed.stderr)
 
 
 def test_such_names_in_a_flake(small: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -65,6 +66,56 @@ def test_the_build_shows_what_it_made(nixed: World) -> None:
     said = nixed.paas("builds:info", "-a", "nix-flask").stdout
     assert "/nix/store/" in said and "nix-image-app.tar" in said
     assert "=== Derivations" in said and "app" in said
+
+
+@pytest.mark.parametrize("sample", ["flask", "express", "go"])
+def test_a_build_comes_out_the_same_again(nixed: World, sample: str) -> None:
+    """The next build, too, has all it is made of, although only its own was built for it."""
+    done = nixed.paas("builds:verify", "-a", f"nix-{sample}", timeout=300)
+    assert "done, the same" in done.stderr
+    rebuilt = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    assert {"app", "release", "nix-image-app.tar"} <= rebuilt.keys()
+    assert sample == "go" or any("dependencies" in name for name in rebuilt)
+    assert set(rebuilt.values()) == {"same"}
+
+
+def test_a_build_that_differs_is_named(nixed: World) -> None:
+    name = "nix-static"
+    app = nixed.folder / name
+    phases = "[phases.build]\ncmds = ['head -c 16 /dev/urandom > noise']\n"
+    (app / "nixpacks.toml").write_text(phases)
+    nixed.commit(app, "noise")
+    nixed.git("push", "paas", "main", cwd=app)
+    done = nixed.paas("builds:verify", "-a", name, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "differ" in done.stderr
+    said = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    assert said == {"app": "differs", "release": "same", "nix-image-app.tar": "same"}
+    answer = nixed.paas("builds:verify", "v1", "-a", name, "--json", timeout=300)
+    assert all(one["same"] for one in json.loads(answer.stdout)), "the one before does not"
+
+
+def test_a_second_branch_with_the_same_lock_builds_one_path(nixed: World) -> None:
+    """The app; beside it the links and the names that make a release and an image of it."""
+    name = "nix-flask"
+    app = nixed.folder / name
+    for branch in ("one", "two"):
+        nixed.git("checkout", "-q", "-B", branch, "main", cwd=app)
+        nixed.set_version(app, f"branch {branch}")
+        nixed.git("push", "-f", "paas", f"{branch}:main", cwd=app)
+        assert f"branch {branch}" in nixed.get(app=name).body
+    build = json.loads(nixed.paas("builds:info", "-a", name, "--json").stdout)
+    made = {one: how for one, how, _ in build["artifact"]["steps"]}
+    assert made == {"app": "built", "release": "built", "nix-image-app.tar": "built"}
+    changed = nixed.paas("builds:diff", build_before(nixed, name), "latest", "-a", name, "--json")
+    assert {one["name"] for one in json.loads(changed.stdout)["changes"]} == {"app", "release"}
+    nixed.git("checkout", "-q", "main", cwd=app)
+    nixed.git("reset", "-q", "--hard", "two", cwd=app)
+
+
+def build_before(world: World, name: str) -> str:
+    """The ID of the second newest build."""
+    return str(json.loads(world.paas("builds", "-a", name, "--json").stdout)[1]["id"])
 
 
 def test_no_config_var_gets_into_the_store(nixed: World) -> None:
