@@ -67,6 +67,11 @@ WRONG = (
         ("package-lock.json", "left-pad", "npm install"),
     ),
     Wrong(
+        "npm-lock-missing",
+        {name: text for name, text in EXPRESS.items() if name != "package-lock.json"},
+        ("There is no lock file for the dependencies of package.json", "npm install"),
+    ),
+    Wrong(
         "uv-lock-out-of-date",
         {"pyproject.toml": PROJECT, "uv.lock": UV_LOCK},
         ("uv.lock", "uv lock"),
