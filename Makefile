@@ -42,7 +42,7 @@ test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
 
 # What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
 test-postgres: $(STAMPS)/dev
-	$(BIN)/python -m tests.postgres -n 2 tests/accounts tests/catalog tests/source tests/builds \
+	$(BIN)/python -m tests.postgres -n 2 --builder host tests/accounts tests/catalog tests/source tests/builds \
 	  tests/releases tests/formation tests/logs tests/api tests/e2e/test_acceptance.py
 
 lint: $(STAMPS)/dev

@@ -85,7 +85,6 @@ def test_a_procfile_full_of_metacharacters_is_data(world, app):
     assert world.get(app="bad-input").body == "fine"
 
 
-@pytest.mark.by_nix
 def test_links_out_of_the_tree_are_refused(world, app):
     (app / "secrets").symlink_to(world.home / "keys")
     _assert_rejected(world, push_tree(world, app), "secrets")
@@ -93,21 +92,18 @@ def test_links_out_of_the_tree_are_refused(world, app):
     _assert_rejected(world, push_tree(world, app), "up")
 
 
-@pytest.mark.by_nix
 def test_links_inside_the_tree_are_fine(world, app):
     (app / "docs").mkdir()
     (app / "docs" / "code.py").symlink_to("../server.py")
     assert push_tree(world, app).returncode == 0
 
 
-@pytest.mark.by_nix
 def test_odd_file_names_are_fine(world, app):
     for name in ["it's", 'a "b"', "new\nline", "50%", "$(id)", "-rf", "ünïcödé", " "]:
         (app / name).write_text("x")
     assert push_tree(world, app).returncode == 0
 
 
-@pytest.mark.by_nix
 def test_ten_thousand_files(world, app):
     for number in range(10_000):
         path = app / "many" / str(number % 100) / f"{number}.txt"
