@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,11 @@ import pytest
 from apps.builds.builders.base import BuildFailed
 from apps.builds.builders.nix import activity
 from apps.builds.builders.nix.activity import Activities
+from apps.builds.builders.nix.realise import realise
 from apps.builds.builders.output import BuildLog
+from apps.builds.builders.steps import Guard
+from paas.nix.builders import users_are_gone
+from paas.nix.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _PARENT = """
@@ -61,3 +66,38 @@ def test_a_flood_of_short_lines_ends_it(monkeypatch: pytest.MonkeyPatch) -> None
     assert lines == ["       y"] * 3
     with pytest.raises(BuildFailed, match="printed more than 3 lines"):
         activities.feed(line)
+
+
+_FORGETFUL = """\
+#!/bin/sh
+# Nix, in whose midst somebody adds a user to the machine, once.
+test -e {mark} && echo /nix/store/done && exit 0
+touch {mark}
+echo '{error}' >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the group 'paas-nixbld' specified in 'build-users-group' does not exist",
+        "the user 'paas-nixbld7' in the group 'paas-nixbld' does not exist",
+    ],
+)
+def test_it_goes_on_when_its_users_are_gone(store: Store, tmp_path: Path, said: str) -> None:
+    program = tmp_path / "forgetful"
+    error = _event(action="msg", level=0, msg=said).replace("'", "'\\''")
+    program.write_text(_FORGETFUL.format(mark=tmp_path / "mark", error=error))
+    program.chmod(0o755)
+    activities = Activities(BuildLog(lambda _line: None), {})
+    guard = Guard(threading.Event(), tmp_path)
+    done = realise(store, [str(program)], activities, guard, name="nix-forgetful", tmp=tmp_path)
+    assert done.paths == ("/nix/store/done",)
+    assert activities.errors == []
+
+
+def test_a_builder_cannot_say_that_its_users_are_gone() -> None:
+    lost = "the group 'paas-nixbld' specified in 'build-users-group' does not exist"
+    assert users_are_gone(lost) and users_are_gone(f"error: {lost}")
+    assert not users_are_gone(f"builder for '/nix/store/x.drv' failed; last lines: > {lost}")

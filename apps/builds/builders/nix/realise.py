@@ -14,10 +14,12 @@ from apps.builds.builders import steps
 from apps.builds.builders.nix.activity import LOG_LIMIT, Activities
 from apps.builds.builders.output import Lines
 from apps.builds.builders.steps import Guard
+from paas.nix import builders
 from paas.nix.store import Store
 from paas.nix.tied import tied
 from paas.sandbox import cgroups
 
+_TRIES = 4
 _GRACE = 10.0  # seconds that Nix gets to stop its builders
 OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
 
@@ -37,7 +39,9 @@ def realise(
     """Run `argv`, a `nix-build` or `nix-store --realise`, to its end.
 
     Where this user's own Nix builds (and not a daemon), it and its builders
-    are one control group with the limits of a build.
+    are one control group with the limits of a build. Whoever adds a user to
+    the machine meanwhile takes away the users of builders: then it goes on
+    from where it was.
 
     Args:
         name: of the control group.
@@ -49,6 +53,17 @@ def realise(
     store.prepare()
     guard.check()
     tmp.mkdir(parents=True, exist_ok=True, mode=0o755)
+    for _ in range(_TRIES - 1):
+        done = _realised(store, argv, activities, guard, name=name, tmp=tmp)
+        if done.status == 0 or not any(map(builders.users_are_gone, activities.errors)):
+            return done
+        activities.errors.clear()
+    return _realised(store, argv, activities, guard, name=name, tmp=tmp)
+
+
+def _realised(
+    store: Store, argv: Sequence[str], activities: Activities, guard: Guard, *, name: str, tmp: Path
+) -> Realised:
     group = None if store.config.daemon else cgroups.create(name, steps.LIMITS)
     process = subprocess.Popen(
         tied([*argv, *OPTIONS]),
