@@ -142,17 +142,26 @@ def _left_of_nix(world: World) -> list[str]:
 
 def nix_processes(world: World) -> list[psutil.Process]:
     """Nix's commands of this instance, and its builders: whosever children they are by now."""
-    builders, conf = set(builder_uids(world.home)), str(world.home / "nix" / "conf")
+    conf = str(world.home / "nix" / "conf")
+    ids = [str(uuid.UUID(str(build))) for (build,) in rows(world, "SELECT id FROM builds_build")]
     found = []
     for process in psutil.process_iter():
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if process.uids().real in builders or process.environ().get("NIX_CONF_DIR") == conf:
+            if process.environ().get("NIX_CONF_DIR") == conf or _builds(process, world, ids):
                 found.append(process)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue
     return found
+
+
+def _builds(process: psutil.Process, world: World, ids: list[str]) -> bool:
+    """A builder of Nix's: by its user, and by its group, as other instances may have that user."""
+    if process.uids().real not in builder_uids(world.home):
+        return False
+    groups = Path(f"/proc/{process.pid}/cgroup").read_text()
+    return cgroups.hierarchy() is None or any(one in groups for one in ids)
 
 
 def _is_sandbox(process: psutil.Process) -> bool:
