@@ -85,7 +85,8 @@ def test_the_same_source_builds_nothing(site, pair):
 
 def test_it_builds_the_same_twice(site, pair):
     _, first, _, _ = pair
-    for path in [*site.dependencies(first), first.artifact.path, first.artifact.image]:
+    app = next(path for path in site.closure(first) if path.endswith("-app"))
+    for path in [*site.dependencies(first), app, first.artifact.path, first.artifact.image]:
         site.store.run("nix-store", "--realise", "--check", site.store.deriver(path))
 
 
