@@ -15,11 +15,12 @@ JOBS ?= auto
 export UV_PYTHON_DOWNLOADS = never
 export VIRTUAL_ENV = $(CURDIR)/$(VENV)
 
-.PHONY: help up test test-heroku test-postgres lint bench lock
+.PHONY: help up test test-nix test-heroku test-postgres lint bench lock
 
 help:
 	@echo "make up     run paas here, in the foreground (Ctrl-C stops it)"
 	@echo "make test   lint, then every test, with real processes"
+	@echo "make test-nix    acceptance, faults and bad input again, with instances that build by Nix"
 	@echo "make test-heroku  Heroku's own CLI against a running instance (needs node and npm)"
 	@echo "make lint   ruff, mypy --strict, import contracts"
 	@echo "make bench  measure deploys, throughput and memory on this machine"
@@ -31,12 +32,17 @@ test: lint
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not e2e"
 	$(BIN)/pytest -n 2 --dist loadfile -m "e2e and not heroku"
 
+# `make test` has what Nix does in its own way; this is all of it, in a quarter of an hour.
+test-nix: $(STAMPS)/dev
+	$(BIN)/pytest -n 2 --dist loadfile --builder nix $(addprefix tests/e2e/test_,acceptance.py \
+	  faults.py faults_of_parts.py faults_of_nix.py many.py bad_input.py bad_input_of_nix.py using.py)
+
 test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
 	$(BIN)/pytest -n 2 --dist loadfile tests/heroku
 
 # What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
 test-postgres: $(STAMPS)/dev
-	$(BIN)/python -m tests.postgres -n 2 tests/accounts tests/catalog tests/source tests/builds \
+	$(BIN)/python -m tests.postgres -n 2 --builder host tests/accounts tests/catalog tests/source tests/builds \
 	  tests/releases tests/formation tests/logs tests/api tests/e2e/test_acceptance.py
 
 lint: $(STAMPS)/dev

@@ -28,6 +28,15 @@ from apps.catalog.models import App
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--builder",
+        choices=("host", "nix"),
+        help="what instances of tests/e2e build with; without it: the host's toolchains, and Nix "
+        "as well in tests marked by_nix",
+    )
+
+
 @pytest.fixture
 def memory_cache(settings: Any) -> None:
     """Counters of wrong tries in memory, fresh for this test."""

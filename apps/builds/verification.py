@@ -70,7 +70,9 @@ def _rebuilt(store: Store, path: str, guard: Guard) -> Rebuilt:
         raise Conflict(f"{path} came from a cache: it can be verified where it was built.")
     started = time.monotonic()
     argv = ("nix-store", "--realise", "--check", derivation)
-    with tempfile.TemporaryDirectory(prefix="paas-verify-") as folder:
+    builds = settings.INSTANCE.build_dirs  # where retention finds what a killed process leaves
+    builds.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=builds) as folder:
         activities = Activities(BuildLog(lambda _line: None), {})
         done = realise(
             store, argv, activities, guard, name=f"verify-{path[11:43]}", tmp=Path(folder)

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apps.builds.abandoned import clear
 from apps.builds.log import End
 from apps.builds.models import ACTIVE, BUILD_ARROWS, Build, BuildState
-from apps.builds.paths import build_log, work_dir
+from apps.builds.paths import build_log
 from apps.formation.failures import CANCELLED, WORKER_LOST, Failure
 from apps.formation.models import CronRun, Helm, Removal, RunState
 from apps.formation.queue import enqueue
@@ -20,7 +21,6 @@ from apps.releases.log import release_log
 from apps.releases.models import UNFINISHED, Release, ReleaseState
 from apps.source.repositories import archive_path, archives
 from paas.leases import LeaseLost, move, unleased
-from paas.sandbox import remove_tree
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _end_build(build: Build, failure: Failure, state: BuildState = BuildState.FA
     log.write(f"\n{failure.block()}\n")
     log.close(End(str(state)))
     archive_path(build.id).unlink(missing_ok=True)
-    remove_tree(work_dir(build))
+    clear(build)
     enqueue("reconcile", build.app_id)
 
 

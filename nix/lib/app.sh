@@ -44,7 +44,7 @@ while [ $n -lt "$result_count" ]; do
   esac
   n=$((n + 1))
 done
-for folder in .npm .cache; do # of tools that take /app for somebody's home
+for folder in .npm .cache .config/go; do # of tools that take /app for somebody's home
   [ -e "$tree/$folder" ] || rm -rf "app/$folder"
 done
 find app -name __pycache__ -prune -exec rm -rf {} +

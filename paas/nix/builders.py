@@ -4,11 +4,13 @@ Without them a builder is root outside of its user namespace: as the owner of
 every store path it is given, it could change what others build from. Nix
 looks its build users up in the system's passwd and group. These stay as they
 are: each Nix command that may build runs in a mount namespace in which they
-are copies with our users at the end.
+are copies with our users at the end. A copy lies on its file as a mount, and the
+kernel takes that away when the file is replaced, as by useradd.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from paas.nix import files
 from paas.sandbox import builder_uids
 
 GROUP = "paas-nixbld"
+_GONE = re.compile(rf"(error: )?the (group|user '{GROUP}\d+' in the group) '{GROUP}' .*not exist")
 _PROGRAMS = ("nix", "nix-build", "nix-instantiate", "nix-store")
 _WRAPPER = """\
 #!/bin/sh
@@ -32,6 +35,11 @@ exec unshare --mount --propagation private -- sh -c '
   shift
   exec "$@"' sh "$here" "$program" "$@"
 """
+
+
+def users_are_gone(error: str) -> bool:
+    """Whether Nix found no build users, because the system's files were replaced meanwhile."""
+    return _GONE.match(error) is not None  # not what a builder printed, which stands further on
 
 
 def programs(home: Path) -> Path:

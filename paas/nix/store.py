@@ -22,6 +22,7 @@ from paas.instance import Instance
 from paas.nix.config import Config, configure
 from paas.nix.errors import NixFailed, NixUnavailable, NotInStore, NotSigned, StoreBusy
 from paas.nix.roots import Roots
+from paas.nix.tied import tied
 
 STORE = "/nix/store"
 OLDEST = (2, 8)
@@ -111,7 +112,7 @@ class Store:
         program = " ".join(word for word in argv[:2] if not word.startswith("/"))
         try:
             done = subprocess.run(
-                argv,
+                tied(argv),
                 env=self.environment(),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,

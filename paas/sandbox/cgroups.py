@@ -48,6 +48,10 @@ class Group:
         name = "memory.events" if self.version == 2 else "memory.oom_control"
         return _field(self.folders["memory"] / name, "oom_kill")
 
+    def refused_forks(self) -> int:
+        """How often a process could not be made because the limit of processes was met."""
+        return _field(self.folders["pids"] / "pids.events", "max")
+
     def memory(self) -> int:
         """Bytes in use, without file pages the kernel would drop first (as `docker stats`)."""
         folder = self.folders["memory"]

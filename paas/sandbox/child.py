@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from paas.sandbox import processes
+from paas.sandbox.cgroups import Group
 from paas.sandbox.command import Prepared, command
 from paas.sandbox.spec import Limits, Sandbox, SandboxError
 
@@ -38,6 +39,11 @@ class Child:
     def pid(self) -> int:
         """The outer bubblewrap: what `members` and `signal_all` take."""
         return self._process.pid
+
+    @property
+    def group(self) -> Group | None:
+        """Its control group, where there are any."""
+        return self._prepared.group
 
     @property
     def stdout(self) -> IO[bytes] | None:

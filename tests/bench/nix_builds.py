@@ -25,7 +25,9 @@ from tests.nix.stores import unusable
 _TIMES = 7
 _APPS = 20
 _VERSION = re.compile(r'(\bVERSION = )".*"')
-_FOR_ONE_LINE = {"app", "release", "nix-image-app.tar"}
+_LINKS = {"release", "nix-image-app.tar"}
+"""What holds names of others alone: a few KB."""
+_FOR_ONE_LINE = {"app", *_LINKS}
 
 
 def measure() -> Iterator[Row]:
@@ -41,6 +43,7 @@ def measure() -> Iterator[Row]:
         for sample in ("flask", "express"):
             yield from _builds(site, sample)
         yield _many(site)
+        yield _branch(site)
         yield from _pushes(str(folder / "store"))
     finally:
         remove_tree(folder)
@@ -124,6 +127,23 @@ def _many(site: Site) -> Row:
     good = len(environments) == 1 and times <= 1
     return Row(
         f"{_APPS} apps with one lock by Nix", f"built {times} times", "≤ 1", "", judged(good)
+    )
+
+
+def _branch(site: Site) -> Row:
+    """A second branch with the same lock: what is built besides the links to it."""
+    for _ in range(2):
+        tree = site.tree(SAMPLES / "flask")
+        _set_version(tree, uuid.uuid4().hex)
+        last = site.build_tree(tree)
+    built = set(steps(last))
+    own = sorted(built - _LINKS)
+    return Row(
+        "a second branch with the same lock by Nix",
+        f"builds {len(own)} path ({', '.join(own)}), {len(built & _LINKS)} of links to it",
+        "1",
+        "",
+        judged(own == ["app"]),
     )
 
 

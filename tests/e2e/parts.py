@@ -6,11 +6,14 @@ import os
 import signal
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from paas.nix.roots import Roots
+from paas.sandbox import builder_uids, cgroups
 from tests.e2e.world import World
 
 PARTS: dict[str, Callable[[list[str]], bool]] = {
@@ -122,7 +125,43 @@ def _left(world: World) -> list[str]:
     boxes = [p for p in processes(world) if _is_sandbox(p)]
     if len(boxes) != wanted:
         found.append(f"{len(boxes)} sandboxes for {wanted} processes")
+    return found + _left_of_nix(world)
+
+
+def _left_of_nix(world: World) -> list[str]:
+    """Nix commands and builders that go on, control groups, and roots of builds that failed."""
+    found = [f"{process.name()} ({process.pid})" for process in nix_processes(world)]
+    builds = rows(world, "SELECT id, artifact FROM builds_build")
+    made = {str(uuid.UUID(str(build))) for build, artifact in builds if artifact is not None}
+    found += [f"root {name}" for name in Roots(world.home / "nix" / "roots").all().keys() - made]
+    for build, _ in builds:
+        group = cgroups.find(f"nix-{uuid.UUID(str(build))}")
+        found += [f"control group of {build}"] if group is not None else []
     return found
+
+
+def nix_processes(world: World) -> list[psutil.Process]:
+    """Nix's commands of this instance, and its builders: whosever children they are by now."""
+    conf = str(world.home / "nix" / "conf")
+    ids = [str(uuid.UUID(str(build))) for (build,) in rows(world, "SELECT id FROM builds_build")]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if process.environ().get("NIX_CONF_DIR") == conf or _builds(process, world, ids):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def _builds(process: psutil.Process, world: World, ids: list[str]) -> bool:
+    """A builder of Nix's: by its user, and by its group, as other instances may have that user."""
+    if process.uids().real not in builder_uids(world.home):
+        return False
+    groups = Path(f"/proc/{process.pid}/cgroup").read_text()
+    return cgroups.hierarchy() is None or any(one in groups for one in ids)
 
 
 def _is_sandbox(process: psutil.Process) -> bool:

@@ -10,6 +10,7 @@ import pytest
 _OPTIONS = {"http": (), "ssh": ("--ssh-git",)}
 
 
+@pytest.mark.by_nix
 @pytest.mark.parametrize("transport", ["http", "ssh"])
 def test_the_script(world, keyring, transport):
     app = world.repository("flask", f"my-flask-app-{transport}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.rejected import assert_rejected, push_files, push_tree
 from tests.e2e.world import World
 
 SERVER = """
@@ -29,34 +30,15 @@ def app(world: World) -> Path:
     world.git("init", "-q", "-b", "main", cwd=folder)
     (folder / "server.py").write_text(SERVER)
     (folder / "Procfile").write_text("web: python3 server.py\n")
+    world.name_python(folder)
     world.commit(folder, "good")
     world.paas("create", "bad-input", cwd=folder)
     world.git("push", "paas", "main", cwd=folder)
     return folder
 
 
-def _push(world: World, app: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Push a commit with these files on top of the good one; afterwards the tree is good again."""
-    for name, text in files.items():
-        (app / name).parent.mkdir(parents=True, exist_ok=True)
-        (app / name).write_text(text)
-    return _push_tree(world, app)
-
-
-def _push_tree(world: World, app: Path) -> subprocess.CompletedProcess[str]:
-    world.commit(app, "bad")
-    pushed = world.git("push", "-f", "paas", "main", cwd=app, check=False)
-    world.git("reset", "-q", "--hard", "HEAD~1", cwd=app)
-    world.git("clean", "-qfdx", cwd=app)
-    return pushed
-
-
 def _assert_rejected(world: World, pushed: subprocess.CompletedProcess[str], *texts: str) -> None:
-    assert pushed.returncode != 0, pushed.stderr
-    assert "Push rejected" in pushed.stderr
-    assert "Traceback (most recent call last)" not in pushed.stderr
-    for text in texts:
-        assert text in pushed.stderr, pushed.stderr
+    assert_rejected(pushed, *texts)
     assert world.get(app="bad-input").body == "fine", "the old release goes on"
 
 
@@ -70,7 +52,7 @@ def _assert_rejected(world: World, pushed: subprocess.CompletedProcess[str], *te
     ],
 )
 def test_a_broken_procfile_is_told(world, app, procfile, text):
-    _assert_rejected(world, _push(world, app, {"Procfile": procfile}), text)
+    _assert_rejected(world, push_files(world, app, {"Procfile": procfile}), text)
 
 
 @pytest.mark.parametrize(
@@ -86,18 +68,18 @@ def test_a_broken_procfile_is_told(world, app, procfile, text):
     ids=["exits", "ends", "other-port", "forks-away", "eats-memory", "segfaults"],
 )
 def test_an_app_that_does_not_serve_is_rejected(world, app, source, texts):
-    _assert_rejected(world, _push(world, app, {"server.py": source}), *texts)
+    _assert_rejected(world, push_files(world, app, {"server.py": source}), *texts)
 
 
 def test_unresolvable_requirements_are_told(world, app):
     files = {"requirements.txt": "no-such-package-at-all==99.99\n"}
-    _assert_rejected(world, _push(world, app, files), "no-such-package-at-all")
+    _assert_rejected(world, push_files(world, app, files), "no-such-package-at-all")
 
 
 def test_a_procfile_full_of_metacharacters_is_data(world, app):
     marker = world.folder / "pwned"
     procfile = f"web: python3 server.py # ; touch {marker} $(touch {marker}) `id` | & % {{}} \\\n"
-    pushed = _push(world, app, {"Procfile": procfile})
+    pushed = push_files(world, app, {"Procfile": procfile})
     assert pushed.returncode == 0, pushed.stderr
     assert not marker.exists()
     assert world.get(app="bad-input").body == "fine"
@@ -105,21 +87,21 @@ def test_a_procfile_full_of_metacharacters_is_data(world, app):
 
 def test_links_out_of_the_tree_are_refused(world, app):
     (app / "secrets").symlink_to(world.home / "keys")
-    _assert_rejected(world, _push_tree(world, app), "secrets")
+    _assert_rejected(world, push_tree(world, app), "secrets")
     (app / "up").symlink_to("../../..")
-    _assert_rejected(world, _push_tree(world, app), "up")
+    _assert_rejected(world, push_tree(world, app), "up")
 
 
 def test_links_inside_the_tree_are_fine(world, app):
     (app / "docs").mkdir()
     (app / "docs" / "code.py").symlink_to("../server.py")
-    assert _push_tree(world, app).returncode == 0
+    assert push_tree(world, app).returncode == 0
 
 
 def test_odd_file_names_are_fine(world, app):
     for name in ["it's", 'a "b"', "new\nline", "50%", "$(id)", "-rf", "ünïcödé", " "]:
         (app / name).write_text("x")
-    assert _push_tree(world, app).returncode == 0
+    assert push_tree(world, app).returncode == 0
 
 
 def test_ten_thousand_files(world, app):
@@ -127,7 +109,7 @@ def test_ten_thousand_files(world, app):
         path = app / "many" / str(number % 100) / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(number))
-    assert _push_tree(world, app).returncode == 0
+    assert push_tree(world, app).returncode == 0
 
 
 def test_a_submodule_is_named(world, app):
@@ -148,7 +130,7 @@ def test_an_app_that_floods_its_log_harms_nobody(world, app):
         "    while True: print('x' * 200)\n"
         "threading.Thread(target=flood, daemon=True).start()\n"
     )
-    assert _push(world, app, {"server.py": noisy + flood}).returncode == 0
+    assert push_files(world, app, {"server.py": noisy + flood}).returncode == 0
     other = world.repository("procfile", "beside-a-flood")
     world.paas("create", "beside-a-flood", cwd=other)
     world.git("push", "paas", "main", cwd=other)
@@ -157,13 +139,13 @@ def test_an_app_that_floods_its_log_harms_nobody(world, app):
     size = sum(p.stat().st_size for p in (world.home / "logs" / "apps").rglob("*") if p.is_file())
     assert size < 200 * 1024 * 1024
     world.paas("apps:destroy", "--confirm", "beside-a-flood", cwd=other)
-    assert _push(world, app, {"server.py": SERVER + "\n#quiet\n"}).returncode == 0
+    assert push_files(world, app, {"server.py": SERVER + "\n#quiet\n"}).returncode == 0
 
 
 def test_an_app_that_ignores_sigterm_is_stopped_after_the_switch(world, app):
     stubborn = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
-    assert _push(world, app, {"server.py": stubborn}).returncode == 0
-    assert _push(world, app, {"server.py": SERVER + "# polite\n"}).returncode == 0
+    assert push_files(world, app, {"server.py": stubborn}).returncode == 0
+    assert push_files(world, app, {"server.py": SERVER + "# polite\n"}).returncode == 0
     assert world.get(app="bad-input").body == "fine"
 
 

@@ -67,6 +67,7 @@ def test_the_worker_dies_during_a_config_change(broken, faults, point):
     assert_sound(broken, app, f"config-{point}")
 
 
+@pytest.mark.by_nix
 @pytest.mark.parametrize("point", ["build.unpacked", "release.starting"])
 def test_a_full_disk_is_told(broken, faults, point):
     app = change(broken, f"full-{point}")
@@ -117,6 +118,7 @@ def test_the_client_goes_and_the_deploy_fails(broken, faults):
     broken.wait_for("mended", app="victim")
 
 
+@pytest.mark.by_nix
 def test_a_second_push_is_refused_and_the_first_can_be_cancelled(broken, faults):
     app = change(broken, "cancelled")
     faults.order("build.unpacked", "pause")

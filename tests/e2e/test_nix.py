@@ -70,6 +70,56 @@ def test_the_build_shows_what_it_made(nixed: World) -> None:
     assert "=== Derivations" in said and "app" in said
 
 
+@pytest.mark.parametrize("sample", ["flask", "express", "go"])
+def test_a_build_comes_out_the_same_again(nixed: World, sample: str) -> None:
+    """The next build, too, has all it is made of, although only its own was built for it."""
+    done = nixed.paas("builds:verify", "-a", f"nix-{sample}", timeout=300)
+    assert "done, the same" in done.stderr
+    rebuilt = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    assert {"app", "release", "nix-image-app.tar"} <= rebuilt.keys()
+    assert sample == "go" or any("dependencies" in name for name in rebuilt)
+    assert set(rebuilt.values()) == {"same"}
+
+
+def test_a_build_that_differs_is_named(nixed: World) -> None:
+    name = "nix-static"
+    app = nixed.folder / name
+    phases = "[phases.build]\ncmds = ['head -c 16 /dev/urandom > noise']\n"
+    (app / "nixpacks.toml").write_text(phases)
+    nixed.commit(app, "noise")
+    nixed.git("push", "paas", "main", cwd=app)
+    done = nixed.paas("builds:verify", "-a", name, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "differ" in done.stderr
+    said = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    assert said == {"app": "differs", "release": "same", "nix-image-app.tar": "same"}
+    answer = nixed.paas("builds:verify", "v1", "-a", name, "--json", timeout=300)
+    assert all(one["same"] for one in json.loads(answer.stdout)), "the one before does not"
+
+
+def test_a_second_branch_with_the_same_lock_builds_one_path(nixed: World) -> None:
+    """The app; beside it the links and the names that make a release and an image of it."""
+    name = "nix-flask"
+    app = nixed.folder / name
+    for branch in ("one", "two"):
+        nixed.git("checkout", "-q", "-B", branch, "main", cwd=app)
+        nixed.set_version(app, f"branch {branch}")
+        nixed.git("push", "-f", "paas", f"{branch}:main", cwd=app)
+        assert f"branch {branch}" in nixed.get(app=name).body
+    build = json.loads(nixed.paas("builds:info", "-a", name, "--json").stdout)
+    made = {one: how for one, how, _ in build["artifact"]["steps"]}
+    assert made == {"app": "built", "release": "built", "nix-image-app.tar": "built"}
+    changed = nixed.paas("builds:diff", build_before(nixed, name), "latest", "-a", name, "--json")
+    assert {one["name"] for one in json.loads(changed.stdout)["changes"]} == {"app", "release"}
+    nixed.git("checkout", "-q", "main", cwd=app)
+    nixed.git("reset", "-q", "--hard", "two", cwd=app)
+
+
+def build_before(world: World, name: str) -> str:
+    """The ID of the second newest build."""
+    return str(json.loads(world.paas("builds", "-a", name, "--json").stdout)[1]["id"])
+
+
 def test_no_config_var_gets_into_the_store(nixed: World) -> None:
     name = "nix-flask"
     nixed.paas("config:set", f"CANARY={CANARY}", "-a", name)
@@ -79,8 +129,8 @@ def test_no_config_var_gets_into_the_store(nixed: World) -> None:
     assert CANARY in nixed.paas("run", "-a", name, "--", "printenv", "CANARY").stdout
     store = nixed.extra["PAAS_NIX_STORE"]
     places = [f"{store}/nix", str(nixed.home / "logs"), str(nixed.home / "cache")]
-    found = subprocess.run(["grep", "-rlaF", CANARY, *places], capture_output=True, text=True)
-    assert found.stdout == ""
+    assert _mention("with a secret", f"{store}/nix"), "what is there is found"
+    assert _mention(CANARY, *places) == ""
 
 
 def test_a_cancelled_build_leaves_the_release_serving(nixed: World) -> None:
@@ -123,6 +173,12 @@ def test_a_backup_brings_builds_back_to_an_empty_store(
     finally:
         second.down()
         remove_tree(store)
+
+
+def _mention(word: str, *places: str) -> str:
+    """The files below `places` that hold `word`."""
+    argv = ["grep", "-rlaF", word, *places]
+    return subprocess.run(argv, capture_output=True, text=True).stdout
 
 
 def _running(word: str) -> bool:

@@ -151,9 +151,16 @@ class World:
         """A fresh git repository with a sample app in it, committed on main."""
         folder = self.folder / name
         shutil.copytree(SAMPLES / sample, folder)
+        if sample == "procfile":
+            self.name_python(folder)
         self.git("init", "-q", "-b", "main", cwd=folder)
         self.commit(folder, "First")
         return folder
+
+    def name_python(self, folder: Path) -> None:
+        """Let an app without a language say that its command is Python's, as Nix must know."""
+        if self.extra.get("PAAS_BUILDER") == "nix":
+            (folder / "nixpacks.toml").write_text('[phases.setup]\nnixPkgs = ["python3"]\n')
 
     def commit(self, folder: Path, message: str) -> None:
         self.git("add", "-A", cwd=folder)

@@ -1,8 +1,11 @@
 """The sweep: what dead processes left gets an end."""
 
+import signal
+import subprocess
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from apps.builds.models import Build, BuildState
@@ -12,6 +15,8 @@ from apps.formation.sweep import sweep
 from apps.releases.log import release_log
 from apps.releases.models import Release, ReleaseState
 from paas import leases
+from paas.nix.roots import Roots
+from paas.sandbox import Limits, cgroups
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +38,28 @@ def test_a_build_whose_worker_died_fails(build, state):
     assert build.state == BuildState.FAILED
     assert build.failure["what"] == "The worker was lost"
     assert build_log(build).end().state == "failed"
+
+
+@pytest.mark.parametrize("artifact", [None, {"kind": "nix", "path": "/nix/store/x"}])
+def test_what_nix_did_for_it_is_let_go(build, artifact):
+    """Its commands end at once; what it has made stays where retention knows of it."""
+    roots = Roots.of(settings.INSTANCE)
+    roots.folder.mkdir(parents=True, exist_ok=True)
+    for name in (str(build.id), f"{build.id}-native"):
+        roots.link(name).symlink_to("/nix/store/x")
+    group = cgroups.create(f"nix-{build.id}", Limits())
+    orphan = subprocess.Popen(["sleep", "600"])
+    if group is not None:
+        group.add(orphan.pid)
+    lost = {"state": BuildState.BUILDING, "lease_expires_at": timezone.now() - LONG_AGO}
+    Build.objects.update(artifact=artifact, **lost)
+    sweep()
+    if group is None:
+        orphan.kill()
+    assert orphan.wait(timeout=5) == -signal.SIGKILL
+    assert cgroups.find(f"nix-{build.id}") is None
+    assert list(roots.all()) == ([str(build.id)] if artifact else [])
+    roots.remove(str(build.id))
 
 
 def test_a_build_that_is_worked_on_is_left_alone(build):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -37,3 +38,26 @@ def shared_store(factory: pytest.TempPathFactory) -> Path:
     base = factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     return shared / "nix-store"
+
+
+def nix_settings(factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings of an instance that builds by Nix, in the shared store."""
+    return {
+        "PAAS_BUILDER": "nix",
+        "PAAS_NIX_PACKAGES": "debian",
+        "PAAS_NIX_STORE": str(shared_store(factory)),
+    }
+
+
+def warmed(factory: pytest.TempPathFactory) -> None:
+    """See that the shared store has what the Flask sample is made of."""
+    from tests.nix.builder.conftest import SAMPLES, new_site
+
+    store = shared_store(factory)
+    mark = store.with_name("nix-store-is-warm")
+    with store.with_name("nix-store-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists():
+            with new_site(store) as site:
+                site.build(SAMPLES / "flask")
+            mark.touch()

@@ -17,8 +17,9 @@ from typing import IO
 from apps.builds.builders.base import BuildCancelled, BuildFailed, PhaseTiming
 from apps.builds.builders.output import Lines
 from buildpacks.plan import Phase
-from paas import sandbox
+from paas import faults, sandbox
 from paas.sandbox import Limits, Sandbox, SandboxError
+from paas.sandbox.cgroups import Group
 
 TIME_LIMIT = 15 * 60.0
 """Seconds that a whole build may take (Heroku's build time limit)."""
@@ -26,6 +27,7 @@ MEMORY_MB = 2048
 FREE_AT_START = 512 * 1024 * 1024
 """Bytes that must be free on the disk of PAAS_HOME before a build begins."""
 _FREE_AT_LEAST = 256 * 1024 * 1024  # bytes; a build that leaves less is ended
+_REFUSED_FORKS = 100  # so many are no accident: shells try each again for a long while
 _TICK = 0.1  # seconds between two looks at the clock, the cancel flag and the disk
 _CHUNK = 65536
 _SHOWN = 160  # letters of a command
@@ -111,7 +113,8 @@ def run(box: Sandbox, argv: Sequence[str], emit: Callable[[str], None], guard: G
         ) from None
     assert child.stdout is not None
     try:
-        stream(child.stdout, lines, guard)
+        faults.point("build.command")
+        stream(child.stdout, lines, guard, child.group)
         status = child.wait()
     except BaseException:
         child.kill_tree()
@@ -146,11 +149,14 @@ def command_failed(phase: Phase, command: str, ended: Ended) -> BuildFailed:
     )
 
 
-def stream(source: IO[bytes], lines: Lines, guard: Guard) -> None:
+def stream(source: IO[bytes], lines: Lines, guard: Guard, group: Group | None) -> None:
     """Pass on what comes from `source` until all writers are gone, looking at the guard often.
 
+    Args:
+        group: the writers' control group, if they have one.
+
     Raises:
-        BuildCancelled, BuildFailed: the guard said so.
+        BuildCancelled, BuildFailed: the guard said so, or the writers fork without end.
     """
     output = source.fileno()
     poll = select.poll()
@@ -160,9 +166,19 @@ def stream(source: IO[bytes], lines: Lines, guard: Guard) -> None:
         ready = poll.poll(_TICK * 1000)
         if not ready or time.monotonic() - looked > _TICK:  # a flood must not hide a cancel
             guard.check()
+            _check_forks(group)
             looked = time.monotonic()
         if ready:
             chunk = os.read(output, _CHUNK)
             if not chunk:
                 return
             lines.feed(chunk)
+
+
+def _check_forks(group: Group | None) -> None:
+    if group is not None and group.refused_forks() > _REFUSED_FORKS:
+        raise BuildFailed(
+            f"The build started more than {LIMITS.processes} processes",
+            "It was ended: it would have gone on trying.",
+            "Look for a command that starts itself without end, or let it do less at once.",
+        )

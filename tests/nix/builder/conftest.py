@@ -7,6 +7,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,15 +153,22 @@ def steps(built: Built) -> dict[str, str]:
     return {name: how for name, how, _ in built.artifact.steps}
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@contextmanager
+def new_site(store: Path) -> Iterator[Site]:
+    """An instance of its own that builds in the store in the folder `store`."""
     folder = Path(tempfile.mkdtemp(prefix="nix-builder-"))
     instance = current({"PAAS_HOME": str(folder / "home"), "PAAS_RUN": str(folder / "run")})
     ensure_keys(instance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PAAS_NIX_STORE", str(shared_store(tmp_path_factory)))
+        patch.setenv("PAAS_NIX_STORE", str(store))
         yield Site(instance, Store.of(instance), folder)
     remove_tree(folder)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with new_site(shared_store(tmp_path_factory)) as site:
+        yield site
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import uuid
 from base64 import b64encode
 from hashlib import sha256
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from apps.builds.builders.base import Built, NixArtifact
+from apps.builds.builders.environment import network_variables
 from tests.builders.test_registries import Registry, archive, registry
 from tests.nix.builder.conftest import SAMPLES, Site, steps
 
@@ -56,6 +59,22 @@ def test_a_change_of_the_source_builds_the_app_alone(site, pair):
     assert "Built 3 paths" in said
 
 
+def test_unplugged_no_registry_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what a fetch gets of the environment; so what was built unplugged had been fetched."""
+    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--retries=0", "--no-deps", "six"]
+
+    def fetched() -> bool:
+        env = {**network_variables(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        argv_here = [*argv, f"--dest={tmp_path}", "--no-cache-dir"]
+        return subprocess.run(argv_here, env=env, capture_output=True).returncode == 0
+
+    assert fetched()
+    unplug(monkeypatch)
+    assert not fetched()
+
+
 def test_the_same_source_builds_nothing(site, pair):
     sample, first, _, _ = pair
     again = site.build(SAMPLES / sample)
@@ -67,7 +86,8 @@ def test_the_same_source_builds_nothing(site, pair):
 
 def test_it_builds_the_same_twice(site, pair):
     _, first, _, _ = pair
-    for path in [*site.dependencies(first), first.artifact.path, first.artifact.image]:
+    app = next(path for path in site.closure(first) if path.endswith("-app"))
+    for path in [*site.dependencies(first), app, first.artifact.path, first.artifact.image]:
         site.store.run("nix-store", "--realise", "--check", site.store.deriver(path))
 
 

@@ -17,8 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.builds.builders import steps
+from apps.builds.builders.base import BuildFailed
 from apps.builds.builders.output import BuildLog, clean
+from paas import faults
 
+LOG_LIMIT = 16 * 1024 * 1024
+"""Bytes that one derivation may print; Nix ends it then."""
+_MOST_LINES = LOG_LIMIT // 80  # of one Nix command: each costs Nix and us more than its letters
 _PREFIX = "@nix "
 _COPY, _BUILD, _SUBSTITUTE = 100, 105, 108
 _LINE, _PHASE, _PROGRESS = 101, 104, 105
@@ -73,15 +78,24 @@ class Activities:
         self.failure: Failure | None = None
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._blank = False  # an empty line that may only end an open one
+        self._printed = 0
 
     def feed(self, line: str) -> None:
-        """One line of Nix's standard error."""
+        """One line of Nix's standard error.
+
+        Raises:
+            BuildFailed: the builders print too much.
+        """
         if not line.startswith(_PREFIX):
             if line.startswith("error:"):
                 self.errors.append(line)
             return
-        if self._log.full and line.endswith(_PRINTED):
-            return  # a flood costs no more time than it must
+        if line.endswith(_PRINTED):
+            self._printed += 1
+            if self._printed > _MOST_LINES:
+                raise printed_too_much(f"{_MOST_LINES:,} lines")
+            if self._log.full:
+                return  # a flood costs no more time than it must
         try:
             event = json.loads(line.removeprefix(_PREFIX))
             getattr(self, f"_{event['action']}", _ignore)(event)
@@ -95,6 +109,8 @@ class Activities:
             found = _NAME.fullmatch(path)
             name = found[1] if found is not None else path
             self._running[event["id"]] = _Running(kind, name, path, time.monotonic())
+            if kind == _BUILD and found is not None:
+                faults.point(f"nix.building.{name}")
 
     def _stop(self, event: dict[str, Any]) -> None:
         done = self._running.pop(event["id"], None)
@@ -142,6 +158,15 @@ class Activities:
         elif (found := _FAILED.fullmatch(phase)) is not None:
             command = self._commands[name][int(found[1])]
             self.failure = Failure(name, command, int(found[2]))
+
+
+def printed_too_much(limit: str) -> BuildFailed:
+    """The error of a build that printed more than `limit`."""
+    return BuildFailed(
+        f"The build printed more than {limit}",
+        "It was ended, so that its log does not fill the disk.",
+        "Find the command that prints so much in the log above, and make it quiet.",
+    )
 
 
 def _ignore(_event: dict[str, Any]) -> None:

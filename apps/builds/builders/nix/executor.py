@@ -27,6 +27,7 @@ from apps.builds.builders.nix.records import Records, key_of
 from apps.builds.builders.output import BuildLog
 from apps.builds.builders.steps import Guard
 from buildpacks.plan import Phase, Pin, Plan
+from paas import faults
 from paas.instance import Instance
 from paas.keys import KeysError
 from paas.nix.cache import Cache
@@ -66,12 +67,26 @@ class NixBuilder:
         """Turn `job.tree` into a store path by `plan`; as `HostBuilder.execute`."""
         guard = Guard(cancel, self.instance.home)
         run = _Run(self, plan, job, BuildLog(log), guard)
+        roots = Roots.of(self.instance)
+        try:
+            return self._published(run, guard)
+        except BaseException:
+            roots.remove(job.build_id)
+            raise
+        finally:
+            roots.remove(native.root_name(job.build_id))
+            remove_tree(job.tree)
+            remove_tree(run.tmp)
+
+    def _published(self, run: _Run, guard: Guard) -> Built:
         try:
             ensure_room(self.store, Cache.of(self.instance))
             guard.check_disk(steps.FREE_AT_START)
             with self.store.in_use():
                 built = run.execute()
+            faults.point("nix.built")
             run.publish(built)
+            faults.point("nix.pushed")
             return built
         except (NixError, KeysError) as error:
             raise BuildFailed(
@@ -79,10 +94,6 @@ class NixBuilder:
                 str(error),
                 "Ask the administrator to run `paas doctor` on the server.",
             ) from error
-        finally:
-            Roots.of(self.instance).remove(native.root_name(job))
-            remove_tree(job.tree)
-            remove_tree(run.tmp)
 
 
 class _Run:
@@ -337,7 +348,7 @@ class _Run:
         argv = [str(self.settings.expressions / "lib"), *wanted, "-A", "release", "-A", "image"]
         key = key_of(self.set.digest, *job.toolchain, *job.compilers, *job.packages, *job.libraries)
         if self.records.find("provided", key) is None:
-            self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log)
+            self.set.provide(self.store.run("nix-instantiate", *argv).split(), self.log, self.tmp)
         activities = Activities(self.log, derivations(job))
         name = f"nix-{self.job.build_id}"
         link = Roots.of(self.instance).link(self.job.build_id)  # keeps both until it is removed

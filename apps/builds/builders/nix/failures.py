@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from apps.builds.builders import steps
 from apps.builds.builders.base import BuildFailed
-from apps.builds.builders.nix.activity import Activities
-from apps.builds.builders.nix.realise import LOG_LIMIT, Realised
+from apps.builds.builders.nix.activity import LOG_LIMIT, Activities, printed_too_much
+from apps.builds.builders.nix.realise import Realised
 from apps.builds.builders.steps import Ended
 from buildpacks.plan import Phase, Plan
 
@@ -21,11 +21,7 @@ def explain(plan: Plan, activities: Activities, done: Realised) -> BuildFailed:
     """The reason of a build that ended with a status other than 0."""
     said = "\n".join(activities.errors)
     if _TOO_MUCH_LOG in said:
-        return BuildFailed(
-            f"The build printed more than {LOG_LIMIT // 1024**2} MiB",
-            "It was ended, so that its log does not fill the disk.",
-            "Find the command that prints so much in the log above, and make it quiet.",
-        )
+        return printed_too_much(f"{LOG_LIMIT // 1024**2} MiB")
     if any(_FULL in line for line in (*activities.errors, *activities.tail)):
         return BuildFailed(
             "The build filled the disk",
@@ -42,6 +38,12 @@ def explain(plan: Plan, activities: Activities, done: Realised) -> BuildFailed:
             "The build took too much memory",
             f"It was ended: a build may use {steps.MEMORY_MB} MiB.",
             "Let it use less, or do this work on your machine and commit the result.",
+        )
+    if done.status < 0:
+        return BuildFailed(
+            f"Nix was ended by signal {-done.status}",
+            "Somebody has killed it, or the machine for want of memory.",
+            "Push again. If it is so again, ask the administrator to look at the machine's log.",
         )
     return BuildFailed(
         "Nix could not build the app",

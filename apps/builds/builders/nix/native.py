@@ -75,7 +75,7 @@ def describe(
 ) -> Native:
     """Evaluate and build what `job.tree` says of itself.
 
-    A root called `root_name(job)` keeps the result until the caller removes it.
+    A root called `root_name(job.build_id)` keeps the result until the caller removes it.
 
     Raises:
         BuildFailed: the repository is at fault; no root holds what the store has of it.
@@ -101,9 +101,9 @@ def describe(
     return Native(root, _path(said, refined), refined, tuple(activities.steps))
 
 
-def root_name(job: BuildJob) -> str:
+def root_name(build_id: str) -> str:
     """The garbage collector's root of a result that no image holds yet."""
-    return f"{job.build_id}-native"
+    return f"{build_id}-native"
 
 
 def _derivation(
@@ -127,7 +127,7 @@ def _derivation(
     inspected = inspect(packages.store, found.derivation, packages.sources)
     downloads.fetch(packages.store, inspected.downloads, log, guard)
     if inspected.unbuilt:
-        packages.provide([found.derivation], log)
+        packages.provide([found.derivation], log, job.tree.parent / "sources")
     return found.derivation
 
 
@@ -141,7 +141,7 @@ def _built(
 ) -> str:
     tmp = job.tree.parent / "native"
     roots = Roots.of(packages.instance)
-    link = str(roots.link(root_name(job)))
+    link = str(roots.link(root_name(job.build_id)))
     argv = ("nix-store", "--realise", derivation, "--add-root", link)
     try:
         done = realise(packages.store, argv, activities, guard, name=f"nix-{job.build_id}", tmp=tmp)
@@ -149,7 +149,7 @@ def _built(
         remove_tree(tmp)
     if done.status != 0:
         raise explain(plan, activities, done)
-    (path,) = roots.all()[root_name(job)]
+    (path,) = roots.all()[root_name(job.build_id)]
     return path
 
 

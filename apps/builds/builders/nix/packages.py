@@ -162,10 +162,14 @@ class PackageSet:
         kept = self.records.find("package", self._key(attribute))
         return None if kept is None else Package(attribute, kept["path"], tuple(kept["closure"]))
 
-    def provide(self, derivations: Sequence[str], log: BuildLog) -> None:
-        """Download what these derivations are made of, as far as the store has not."""
+    def provide(self, derivations: Sequence[str], log: BuildLog, tmp: Path) -> None:
+        """Download what these derivations are made of, as far as the store has not.
+
+        Args:
+            tmp: a folder of the caller's.
+        """
         with _providing:
-            got = sources.provide(self.store, derivations)
+            got = sources.provide(self.store, derivations, tmp)
         if got:
             names = ", ".join(f"{one.package} {one.version}" for one in got)
             log.detail(f"downloaded of the package set: {names[:300]}")
@@ -174,7 +178,7 @@ class PackageSet:
         log.step(f"Getting {', '.join(attributes)} ready")
         named = [word for attribute in attributes for word in ("-A", attribute)]
         derivations = self.store.run("nix-instantiate", str(self.path), *named).split()
-        self.provide(derivations, log)
+        self.provide(derivations, log, tmp)
         activities = Activities(log, {})
         argv = ("nix-store", "--realise", *derivations)
         done = realise(

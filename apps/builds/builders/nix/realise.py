@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.builds.builders import steps
-from apps.builds.builders.nix.activity import Activities
+from apps.builds.builders.nix.activity import LOG_LIMIT, Activities
 from apps.builds.builders.output import Lines
 from apps.builds.builders.steps import Guard
+from paas.nix import builders
 from paas.nix.store import Store
+from paas.nix.tied import tied
 from paas.sandbox import cgroups
 
-LOG_LIMIT = 16 * 1024 * 1024
-"""Bytes that one derivation may print; Nix ends it then."""
+_TRIES = 4
 _GRACE = 10.0  # seconds that Nix gets to stop its builders
 OPTIONS = ("--log-format", "internal-json", "--option", "max-build-log-size", str(LOG_LIMIT))
 
@@ -38,7 +39,9 @@ def realise(
     """Run `argv`, a `nix-build` or `nix-store --realise`, to its end.
 
     Where this user's own Nix builds (and not a daemon), it and its builders
-    are one control group with the limits of a build.
+    are one control group with the limits of a build. Whoever adds a user to
+    the machine meanwhile takes away the users of builders: then it goes on
+    from where it was.
 
     Args:
         name: of the control group.
@@ -50,9 +53,20 @@ def realise(
     store.prepare()
     guard.check()
     tmp.mkdir(parents=True, exist_ok=True, mode=0o755)
+    for _ in range(_TRIES - 1):
+        done = _realised(store, argv, activities, guard, name=name, tmp=tmp)
+        if done.status == 0 or not any(map(builders.users_are_gone, activities.errors)):
+            return done
+        activities.errors.clear()
+    return _realised(store, argv, activities, guard, name=name, tmp=tmp)
+
+
+def _realised(
+    store: Store, argv: Sequence[str], activities: Activities, guard: Guard, *, name: str, tmp: Path
+) -> Realised:
     group = None if store.config.daemon else cgroups.create(name, steps.LIMITS)
     process = subprocess.Popen(
-        [*argv, *OPTIONS],
+        tied([*argv, *OPTIONS]),
         env={**store.environment(), "TMPDIR": str(tmp)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -65,7 +79,7 @@ def realise(
         if group is not None:
             group.add(process.pid)
         lines = Lines(activities.feed)
-        steps.stream(process.stderr, lines, guard)
+        steps.stream(process.stderr, lines, guard, group)
         lines.close()
         paths = process.stdout.read().decode().split()
         status = process.wait()

@@ -23,6 +23,7 @@ from typing import Any
 from apps.builds.builders.base import BuildFailed
 from apps.builds.builders.environment import network_variables
 from paas.nix.store import Store, failure
+from paas.nix.tied import tied
 
 BUILDER = "/missing-source"
 """The builder of a derivation that only this module can provide."""
@@ -42,8 +43,11 @@ class Source:
     version: str
 
 
-def provide(store: Store, wanted: Iterable[str]) -> list[Source]:
+def provide(store: Store, wanted: Iterable[str], tmp: Path) -> list[Source]:
     """Add the sources that building the derivations `wanted` needs and the store has not.
+
+    Args:
+        tmp: a folder of the caller's, where they are downloaded.
 
     Returns:
         what was downloaded.
@@ -56,7 +60,8 @@ def provide(store: Store, wanted: Iterable[str]) -> list[Source]:
     for source in sources:
         by_registry[source.registry].append(source)
     for registry, group in by_registry.items():
-        with tempfile.TemporaryDirectory(prefix="paas-sources-") as folder:
+        tmp.mkdir(parents=True, exist_ok=True, mode=0o755)
+        with tempfile.TemporaryDirectory(prefix="sources-", dir=tmp) as folder:
             _DOWNLOADS[registry](store, Path(folder), group)
     return sources
 
@@ -147,7 +152,13 @@ def _run(argv: list[str], folder: Path, what: str) -> None:
     env = {**network_variables(), "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
     try:
         subprocess.run(
-            argv, cwd=folder, env=env, check=True, capture_output=True, timeout=_TIMEOUT, text=True
+            tied(argv),
+            cwd=folder,
+            env=env,
+            check=True,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            text=True,
         )
     except FileNotFoundError:
         raise BuildFailed(
