@@ -172,6 +172,11 @@ class Instance:
 
     # --- what may vanish --------------------------------------------------
     @property
+    def own_certificates(self) -> Path:
+        """Those that apps' owners brought, with their keys, for Caddy; in memory."""
+        return self.run / "certificates"
+
+    @property
     def routes(self) -> Path:
         return self.run / "routes"
 

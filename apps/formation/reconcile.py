@@ -15,7 +15,7 @@ from apps.formation.events import tell_api, tell_process
 from apps.formation.helm import UNTROUBLED, steering
 from apps.formation.models import Helm
 from apps.formation.runtime import get_runtime
-from apps.formation.spec import NotBuilt, spec_of
+from apps.formation.spec import spec_of
 from apps.releases.models import Release
 from apps.releases.queries import current_release
 from paas import faults
@@ -66,7 +66,7 @@ def _specs() -> Iterator[AppSpec]:
     """One at a time: a thousand specs are not held at once."""
     live = Release.objects.filter(current=True, build__isnull=False)
     for release in live.select_related("app", "build", "config").iterator(chunk_size=100):
-        with suppress(NotBuilt):
+        with suppress(RuntimeFailure):  # applying it says why
             yield spec_of(release)
 
 

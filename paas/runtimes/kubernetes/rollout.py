@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
@@ -32,11 +32,12 @@ from paas.runtimes.kubernetes import diagnosis, slots
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
 from paas.runtimes.kubernetes.errors import Conflict
 from paas.runtimes.kubernetes.feed import Feed
-from paas.runtimes.kubernetes.kinds import DEPLOYMENT, JOB, POD, REPLICASET
+from paas.runtimes.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, POD, REPLICASET
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
 from paas.runtimes.kubernetes.objects import PROGRESS_SECONDS, WAITS, AppObjects
 from paas.runtimes.kubernetes.pods import image_of
 from paas.runtimes.kubernetes.pruning import prune
+from paas.runtimes.kubernetes.routes import NAMES, routing_of
 from paas.runtimes.kubernetes.scaling import Scaling, start_count
 from paas.runtimes.kubernetes.state import AppState
 from paas.runtimes.kubernetes.together import together
@@ -309,7 +310,7 @@ class Rollout:
                 folds=self._state.folds,
                 quantities={one.type: one.quantity for one in self._spec.processes},
                 live=tuple(self._objects.deployments()),
-            ).routed(self._objects.routing())
+            ).routed(routing_of(self._spec))
 
         self._state = self._cluster.states.update(
             self._namespace, self._spec.app_id, committed, known=self._state
@@ -386,6 +387,15 @@ def lead(cluster: Cluster, app_id: str, state: AppState) -> list[Object]:
         if now.routing == state.routing:
             return made
         state = now
+
+
+def clear_away(cluster: Cluster, app_id: str, made: Iterable[Object]) -> None:
+    """Delete the routes that `lead` has no longer made, without waiting for a reconcile."""
+    there = {(body["kind"], body["metadata"]["name"]) for body in made}
+    namespace, by_gateway = cluster.namespace(app_id), bool(cluster.settings.gateway)
+    for kind, name in NAMES:
+        if (kind.name, name) not in there and (kind is HTTP_ROUTE) == by_gateway:
+            cluster.client.delete(kind, namespace, name)
 
 
 def rolls_of(spec: AppSpec, folds: Mapping[str, int]) -> dict[str, int]:
