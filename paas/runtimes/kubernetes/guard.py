@@ -79,6 +79,7 @@ class Guard:
         self._written: dict[str, str] = {}  # uid → when a foreigner wrote last
         self._told: dict[str, deque[float]] = defaultdict(deque)
         self._left: dict[str, float] = {}  # app id → until when nothing is told of it
+        self._leaving: set[str] = set()
         self._closed = threading.Event()
         self._feeds: list[Feed] = []
 
@@ -94,7 +95,7 @@ class Guard:
     def notice(self, kind: Kind, what: str, body: Object) -> None:
         """One event of a watch."""
         app_id = (body["metadata"].get("labels") or {}).get(APP)
-        if not app_id or what == "ADDED":
+        if not app_id or what == "ADDED" or self._leaves(kind, what, body, str(app_id)):
             return
         by = ""
         if what == "MODIFIED":
@@ -105,6 +106,13 @@ class Guard:
             self._written.pop(body["metadata"]["uid"], None)
         with self._lock:
             self._found[str(app_id)] = self._found.get(str(app_id)) or by
+
+    def _leaves(self, kind: Kind, what: str, body: Object, app_id: str) -> bool:
+        """Whether the app's namespace is going, with all that is in it: its end is told, once."""
+        if kind is NAMESPACE:
+            going = what == "MODIFIED" and "deletionTimestamp" in body["metadata"]
+            (self._leaving.add if going else self._leaving.discard)(app_id)
+        return app_id in self._leaving
 
     def flush(self) -> None:
         """Tell what was found since the last call."""
