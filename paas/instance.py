@@ -62,6 +62,7 @@ class Ingress:
 
     secure: bool = False
     port: int = 80
+    by_gateway: bool = False
 
 
 @dataclass(frozen=True)
@@ -342,11 +343,12 @@ def _tls(env: Mapping[str, str], domain: str) -> Tls:
 
 
 def _ingress(env: Mapping[str, str]) -> Ingress | None:
-    """`PAAS_RUNTIME`, `PAAS_CLUSTER_ISSUER`, `PAAS_WILDCARD_TLS`, `PAAS_INGRESS_PORT`."""
+    """`PAAS_RUNTIME`, `PAAS_GATEWAY`, `PAAS_INGRESS_PORT`, and what makes it speak TLS."""
     if env.get("PAAS_RUNTIME") != "kubernetes":
         return None
     secure = bool(env.get("PAAS_CLUSTER_ISSUER")) or env.get("PAAS_WILDCARD_TLS") == "on"
-    return Ingress(secure, _port(env, "PAAS_INGRESS_PORT", 443 if secure else 80))
+    port = _port(env, "PAAS_INGRESS_PORT", 443 if secure else 80)
+    return Ingress(secure, port, by_gateway=bool(env.get("PAAS_GATEWAY")))
 
 
 def _origin(host: str, port: int, *, secure: bool) -> str:

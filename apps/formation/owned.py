@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.accounts.errors import Conflict, NotFound, Refused
@@ -34,8 +35,7 @@ def add_certificate(actor: Actor, app: App, chain: str, key: str) -> OwnCertific
     require(actor, Right.OPERATE, app)
     if app.own_certificates.count() >= MOST:
         raise Refused(f"An app has up to {MOST} certificates. Remove one: paas certs:remove NAME")
-    pair = pem.read(chain, key)
-    _refuse_strange(app, pair)
+    pair = _read(app, chain, key)
     try:
         with transaction.atomic():
             made = OwnCertificate.objects.create(
@@ -57,8 +57,7 @@ def update_certificate(actor: Actor, app: App, name: str, chain: str, key: str) 
     """
     require(actor, Right.OPERATE, app)
     row = get_certificate(app, name)
-    pair = pem.read(chain, key)
-    _refuse_strange(app, pair)
+    pair = _read(app, chain, key)
     with transaction.atomic():
         for field, value in _fields(pair).items():
             setattr(row, field, value)
@@ -124,6 +123,24 @@ def _fields(pair: pem.Pair) -> dict[str, object]:
         "hostnames": list(pair.hostnames),
         "expires_at": pair.expires,
     }
+
+
+def _read(app: App, chain: str, key: str) -> pem.Pair:
+    """
+    Raises:
+        Refused: see `add_certificate`; or this front door serves nobody's certificates.
+    """
+    pair = pem.read(chain, key)
+    instance = settings.INSTANCE
+    if instance.ingress is not None and instance.ingress.by_gateway:
+        raise Refused(
+            "The apps are behind a Gateway (PAAS_GATEWAY), which has the certificates: ask its "
+            "operator to give this one to it."
+        )
+    if instance.ingress is None and not instance.tls:
+        raise Refused("HTTPS is off on this server: its operator has to set PAAS_TLS first.")
+    _refuse_strange(app, pair)
+    return pair
 
 
 def _refuse_strange(app: App, pair: pem.Pair) -> None:
