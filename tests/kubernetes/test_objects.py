@@ -240,7 +240,7 @@ def test_routes_of_a_gateway() -> None:
 def test_an_environment_is_named_by_its_contents() -> None:
     a, b = ({"A": "1"}, {"A": "2"})
     assert pods.environment_secret(a) != pods.environment_secret(b)
-    secret = objects.environment_secret("ns", "id", {"B": "ü\nx", "A": ""}, 1)
+    secret = objects.environment_secret("ns", "id", {"B": "ü\nx", "A": ""})
     assert objects.decoded(secret) == {"A": "", "B": "ü\nx"}
     assert secret["immutable"] is True
 

@@ -64,9 +64,7 @@ class AppObjects:
         ]
 
     def environment(self) -> Object:
-        return environment_secret(
-            self.namespace, self._spec.app_id, self._spec.environment, self._spec.release
-        )
+        return environment_secret(self.namespace, self._spec.app_id, self._spec.environment)
 
     def deployments(self) -> list[Object]:
         return [self._deployment(process) for process in self._spec.processes]
@@ -176,12 +174,13 @@ def network_policy(namespace: str, app_id: str, ingress_namespace: str) -> Objec
     )
 
 
-def environment_secret(
-    namespace: str, app_id: str, environment: Mapping[str, str], release: int
-) -> Object:
-    """Named by its contents: the same environment is the same Secret, and needs no new pods."""
+def environment_secret(namespace: str, app_id: str, environment: Mapping[str, str]) -> Object:
+    """Named by its contents: the same environment is the same Secret, and needs no new pods.
+
+    It says of no release: several may have it, and one that fails must leave no trace.
+    """
     body = head("v1", "Secret", namespace, pods.environment_secret(environment), app_id)
-    body["metadata"]["labels"] |= {PART: "environment", RELEASE: str(release)}
+    body["metadata"]["labels"] |= {PART: "environment"}
     return made({**body, "type": "Opaque", "immutable": True, "data": encoded(environment)})
 
 

@@ -293,7 +293,7 @@ def _prepared(
 def _environment(order: Order) -> Object:
     """The Secret with the app's environment and what was added to it for this once."""
     merged = {**order.spec.environment, **order.environment}
-    return objects.environment_secret("", order.spec.app_id, merged, order.spec.release)
+    return objects.environment_secret("", order.spec.app_id, merged)
 
 
 def _create(cluster: Cluster, kind: Kind, body: Object) -> Object:

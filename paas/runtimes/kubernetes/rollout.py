@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from paas import faults
 from paas.runtimes.base import (
     AppSpec,
     Event,
@@ -99,7 +98,6 @@ class Rollout:
                 yield from _patiently(pool, self._begin)
                 yield from _patiently(pool, self._write_all)
                 yield from self._wait()
-                faults.point("kubernetes.ready")
                 yield Ready()
             except StaleToken:
                 raise
@@ -107,9 +105,7 @@ class Rollout:
                 self._discard()
                 raise
             # The caller has committed: from here on there is only forward.
-            faults.point("kubernetes.switch")
             yield from _patiently(pool, self._commit)
-            faults.point("kubernetes.committed")
             yield from _patiently(pool, self._finish)
         yield Switched()
 
@@ -120,7 +116,6 @@ class Rollout:
         states, app_id = self._cluster.states, self._spec.app_id
         states.claim(self._namespace, app_id, self._token)
         self._state = states.read(self._namespace, app_id)
-        faults.point("kubernetes.claimed")
         self._feed.start()
         self._end_orphans()
         folds = _folds(self._spec, self._state)
@@ -143,7 +138,6 @@ class Rollout:
         for process, body in zip(self._spec.processes, self._objects.deployments(), strict=True):
             name = body["metadata"]["name"]
             self._write(process, body, there.get(name))
-            faults.point("kubernetes.written")
         if any(one.replaced for one in self._awaited):
             # Written down at once: the next try must not restart them once more.
             done = {one.type: dict(one.restarts) for one in self._spec.processes}
@@ -320,9 +314,7 @@ class Rollout:
         """Lead the traffic, and delete what is left of earlier releases."""
         companions = self._objects.companions()
         together(self._client.apply, companions)
-        faults.point("kubernetes.companion")
         routes = lead(self._cluster, self._spec.app_id, self._state)
-        faults.point("kubernetes.routed")
         desired = [*self._objects.ground(), *self._objects.deployments(), *companions, *routes]
         prune(
             self._client,
