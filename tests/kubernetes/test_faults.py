@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,27 +16,11 @@ from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.fakekube.faults import ApiFault
 from tests.fakekube.server import FakeKube
-from tests.kubernetes import killed
 from tests.kubernetes.conftest import SETTINGS, make_spec, web, worker
 from tests.kubernetes.driving import deploy, namespace, objects
+from tests.kubernetes.killing import killed_after
 
-WRITES = frozenset({"create", "delete", "patch", "update"})
 TASK = CronTask("aaaa1111", 0, "true", "0 3 * * *", "forbid", False, 60)
-
-
-class Killer(ApiFault):
-    """Kills a process when its write number `at` to a namespace arrives; that is carried out."""
-
-    def __init__(self, namespace: str, at: int) -> None:
-        super().__init__(times=None)
-        self.where, self.at, self.pid, self.seen = namespace, at, 0, 0
-
-    def matches(self, verb: str, resource: str, namespace: str, name: str) -> bool:
-        if verb in WRITES and self.where in (namespace, name):
-            self.seen += 1
-            if self.seen == self.at and self.pid:
-                os.kill(self.pid, signal.SIGKILL)
-        return False
 
 
 def names(kube: FakeKube, spec: AppSpec) -> set[tuple[str, str]]:
@@ -66,30 +47,18 @@ def killed_at(kube: FakeKube, runtime: KubernetesRuntime, at: int) -> tuple[int,
     """
     spec = live()
     deploy(runtime, spec, 1)
-    killer = Killer(namespace(spec), at)
-    context = multiprocessing.get_context("forkserver")
-    gate, committed = context.Event(), context.Event()
-    arguments = (os.environ["KUBECONFIG"], changed(spec), 2, gate, committed)
-    process = context.Process(target=killed.apply, args=arguments)
-    process.start()
-    killer.pid = process.pid or 0
-    kube.cluster.faults.api.append(killer)
-    gate.set()
-    process.join(60)
-    kube.cluster.faults.api.remove(killer)
-    assert process.exitcode in (0, -signal.SIGKILL)
-    current = changed(spec) if committed.is_set() else spec
+    committed, writes = killed_after(kube, changed(spec), 2, at)
+    current = changed(spec) if committed else spec
     deploy(runtime, current, 3)
     assert runtime.drift([current]) == {}, f"killed at write {at}"
     up = {one.release for one in runtime.observe(spec.app_id) if one.state == "up"}
     assert up == {current.release}
-    return killer.seen, current
+    return writes, current
 
 
 def test_killed_between_any_two_writes_one_apply_mends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.kubernetes.killed"])
     with FakeKube(speed=25, run="none", validate=False) as kube:
         monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig(tmp_path / "kubeconfig")))
         runtime = KubernetesRuntime(SETTINGS)

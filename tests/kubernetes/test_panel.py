@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from django.utils import timezone
 
 from apps.accounts.errors import Conflict, Refused
 from apps.accounts.policy import Actor
@@ -17,13 +18,16 @@ from apps.builds.models import Build, BuildState
 from apps.formation import runtime as formation_runtime
 from apps.formation.autoscale import autoscale
 from apps.formation.cron.clock import make_due
+from apps.formation.helm import steering
 from apps.formation.models import CronRun
 from apps.formation.preview import preview
 from apps.formation.reconcile import mend, mend_disturbed, reconcile, reconcile_all
 from apps.formation.rollout import RolloutFailed, roll_out
 from apps.formation.scale import Update, scale
+from apps.formation.spec import spec_of
+from apps.formation.sweep import sweep
 from apps.releases.create import Contents, create_release
-from apps.releases.models import Release, ReleaseState
+from apps.releases.models import UNFINISHED, Release, ReleaseState
 from buildpacks.plan import CronTask, Manifest, Plan
 from paas.runtimes.base import Autoscale
 from paas.runtimes.kubernetes import KubernetesRuntime, guard, kinds
@@ -32,6 +36,7 @@ from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import SETTINGS
+from tests.kubernetes.killing import killed_after
 
 Roll = Callable[..., Release]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,8 +57,8 @@ def panel(
 
 
 @pytest.fixture
-def roll(panel: KubernetesRuntime, hello: Any, alice: Any) -> Roll:
-    """Make a release of these processes and bring it to its end."""
+def begin(panel: KubernetesRuntime, hello: Any, alice: Any) -> Roll:
+    """Make a release of these processes that nobody has rolled out yet."""
 
     def make(kind: str = "nix", cron: tuple[CronTask, ...] = (), **processes: str) -> Release:
         manifest = Manifest(cron=cron)
@@ -67,7 +72,17 @@ def roll(panel: KubernetesRuntime, hello: Any, alice: Any) -> Roll:
             plan=plan.to_json(),
             artifact={"kind": kind, "path": "/nix/store/x", "digest": "d", "image": "img:1"},
         )
-        release = create_release(hello, alice, lambda newest: Contents(build, {}, "Deploy"))
+        return create_release(hello, alice, lambda newest: Contents(build, {}, "Deploy"))
+
+    return make
+
+
+@pytest.fixture
+def roll(begin: Roll) -> Roll:
+    """Make a release of these processes and bring it to its end."""
+
+    def make(**how: Any) -> Release:
+        release = begin(**how)
         lines: list[str] = []
         roll_out(release, lines.append)
         return release
@@ -213,3 +228,32 @@ def test_cron_is_the_cluster_s_and_looks_as_ever(
     assert reconcile(str(hello.id))
     (found,) = Client().items(kinds.CRON_JOB, f"paas-{hello.id}")
     assert found["spec"]["suspend"] is True
+
+
+@pytest.mark.parametrize("at", [3, 7])
+def test_a_worker_killed_in_the_midst_leaves_no_release_unfinished(
+    kube: FakeKube,
+    panel: KubernetesRuntime,
+    begin: Roll,
+    roll: Roll,
+    hello: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    """-9 for the process that applies; its rows are as it left them."""
+    first = roll(web=SLEEP, worker=SLEEP)
+    second = begin(web="exec sleep 999", worker="exec sleep 999", third=SLEEP)
+    with steering(hello) as helm:
+        killed_after(kube, spec_of(second), helm.token, at)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Release.objects.filter(pk=second.pk).update(state=ReleaseState.STARTING, updated_at=long_ago)
+    queued: list[str] = []
+    monkeypatch.setattr("apps.formation.sweep.enqueue", lambda task, key: queued.append(task))
+    sweep()
+    second.refresh_from_db()
+    assert second.state == ReleaseState.FAILED
+    assert queued == ["reconcile"]
+    assert reconcile(str(hello.id))
+    assert not Release.objects.filter(state__in=UNFINISHED).exists()
+    assert panel.drift([spec_of(first)]) == {}
+    assert {one.release for one in panel.observe(str(hello.id)) if one.state == "up"} == {1}
