@@ -68,5 +68,6 @@ def test_updates_and_removes(paas: Run, panel: FakePanel, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_not_there_is_named(paas: Run, panel: FakePanel) -> None:
-    result = paas("certs:add", "/no/chain.pem", "/no/key.pem", "-a", "hello", code=1)
+    result = paas("certs:add", "/no/chain.pem", "/no/key.pem", "-a", "hello")
+    assert result.returncode == 1
     assert "/no/chain.pem cannot be read: No such file" in result.stderr

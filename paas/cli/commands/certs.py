@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paas.cli.client import Panel
-from paas.cli.console import Progress, note, say, show_facts, show_json, show_table, show_time
+from paas.cli.console import Progress, note, say, show_facts, show_json, show_table
 from paas.cli.errors import CliError
 from paas.cli.options import App, Json, new_group, panel_and_app
 
@@ -120,7 +120,7 @@ def _tell(client: Panel, app: str, one: dict[str, Any], json: bool) -> None:
             "Serves": ", ".join(domains.get(key, key) for key in one["domains"]) or "no domain",
             "Issuer": cert["issuer"],
             "Self-signed": "yes" if cert["is_self_signed"] else "no",
-            "Valid from": show_time(cert["starts_at"]),
-            "Expires": show_time(cert["expires_at"]),
+            "Valid from": cert["starts_at"][:10],
+            "Expires": cert["expires_at"][:10],
         }
     )

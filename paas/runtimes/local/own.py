@@ -27,12 +27,18 @@ class OwnCertificates:
 
     def set(self, hosts: Iterable[str], certificates: Iterable[HostCertificate]) -> None:
         """Of these hosts, those in a certificate have it from now on, the others have none."""
-        given = {host: one for one in certificates for host in one.hosts}
+        given = _texts(certificates)
         for host in hosts:
-            if host in given:
-                self._write(host, f"{given[host].chain.strip()}\n{given[host].key.strip()}\n")
-            else:
+            if host not in given:
                 self.remove([host])
+            elif self._read(host) != given[host]:
+                make_private(self._folder)
+                write_private(self._path(host), given[host])
+
+    def are(self, hosts: Iterable[str], certificates: Iterable[HostCertificate]) -> bool:
+        """Whether `set` would change nothing."""
+        given = _texts(certificates)
+        return all(self._read(host) == given.get(host) for host in hosts)
 
     def remove(self, hosts: Iterable[str]) -> None:
         for host in hosts:
@@ -45,10 +51,20 @@ class OwnCertificates:
             return leaf.not_valid_after_utc
         return None
 
-    def _write(self, host: str, text: str) -> None:
-        make_private(self._folder)
-        write_private(self._path(host), text)
+    def _read(self, host: str) -> str | None:
+        with suppress(FileNotFoundError):
+            return self._path(host).read_text()
+        return None
 
     def _path(self, host: str) -> Path:
         """Host names have no slash: routes are made of none that has."""
         return self._folder / f"{host.replace('/', '')}.pem"
+
+
+def _texts(certificates: Iterable[HostCertificate]) -> dict[str, str]:
+    """Host → what Caddy is sent."""
+    return {
+        host: f"{one.chain.strip()}\n{one.key.strip()}\n"
+        for one in certificates
+        for host in one.hosts
+    }
