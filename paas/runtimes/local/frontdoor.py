@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from paas.instance import Instance
+from paas.instance import Instance, TlsMode
 from paas.runtimes import pages
 from paas.runtimes.local import tls
 from paas.runtimes.local.routes import SLOTS
@@ -21,6 +21,10 @@ from paas.runtimes.pages import Page
 
 Json = dict[str, Any]
 
+_PRIVATE = [
+    *("127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1", "fc00::/7"),
+]
 _RESPONSE_TIMEOUT = "30s"  # Heroku's H12: until the first byte of the answer
 UPSTREAM_IDLE = "100ms"
 """How long an unused connection to an app is kept.
@@ -55,6 +59,7 @@ def _server(instance: Instance, secret: str) -> Json:
         "listen": _addresses(instance),
         "automatic_https": {"disable": True},
         **tls.server(instance),
+        **_before_us(instance),
         "logs": {"default_logger_name": "router"},
         "routes": [
             *tls.routes(instance, _panel_hosts(instance), secret),
@@ -73,6 +78,22 @@ def _addresses(instance: Instance) -> list[str]:
     return [f"{host}:{port}" for port in ports for host in hosts]
 
 
+def _before_us(instance: Instance) -> Json:
+    """Whose word on the client's address and scheme counts: a proxy's of the machine or its net."""
+    if instance.tls.mode is not TlsMode.PROXY:
+        return {}
+    # Strict: from the right, up to the first address that is no proxy's; the rest is hearsay.
+    trusted = {"source": "static", "ranges": _PRIVATE}
+    return {"trusted_proxies": trusted, "trusted_proxies_strict": 1}
+
+
+def _forwarded(instance: Instance) -> Json:
+    """The client's address alone, as without a proxy before us; clients' own words do not count."""
+    if instance.tls.mode is not TlsMode.PROXY:
+        return {}
+    return {"X-Forwarded-For": ["{http.vars.client_ip}"]}
+
+
 def _panel_hosts(instance: Instance) -> list[str]:
     hosts = [instance.domain, "localhost", "127.0.0.1", "::1", "[::1]"]
     with suppress(ValueError):
@@ -88,15 +109,17 @@ def _panel(instance: Instance) -> list[Json]:
         {"match": [{"path": ["/internal", "/internal/*"]}], "handle": [refused], "terminal": True},
         {
             "match": [{"path_regexp": {"pattern": r"^/[^/]+\.git(/.*)?$"}}],
-            "handle": [_unix_proxy(str(instance.gateway_socket))],
+            "handle": [_unix_proxy(instance, instance.gateway_socket)],
             "terminal": True,
         },
         {
             "match": [{"path": ["/cache/*"]}],
-            "handle": [_unix_proxy(str(instance.web_socket)) | _sending(instance.cache / "nix")],
+            "handle": [
+                _unix_proxy(instance, instance.web_socket) | _sending(instance.cache / "nix")
+            ],
             "terminal": True,
         },
-        {"handle": [_unix_proxy(str(instance.web_socket))]},
+        {"handle": [_unix_proxy(instance, instance.web_socket)]},
     ]
     return [{"handler": "vars", "log_skip": True}, {"handler": "subroute", "routes": routes}]
 
@@ -118,13 +141,15 @@ def _sending(folder: Path) -> Json:
     return {"handle_response": [{"match": match, "routes": routes}]}
 
 
-def _unix_proxy(path: str) -> Json:
+def _unix_proxy(instance: Instance, path: Path) -> Json:
+    forwarded = _forwarded(instance)
     return {
         "handler": "reverse_proxy",
         "flush_interval": -1,
         "transport": {"protocol": "http", "keep_alive": {"enabled": True, "idle_timeout": "1s"}},
         "upstreams": [{"dial": f"unix/{path}"}],
         "load_balancing": {"try_duration": "1s", "try_interval": "50ms"},
+        **({"headers": {"request": {"set": forwarded}}} if forwarded else {}),
     }
 
 
@@ -203,6 +228,7 @@ def _balance(instance: Instance) -> list[Json]:
                     "X-Request-Id": ["{http.request.uuid}"],
                     "X-Request-Start": ["{time.now.unix_ms}"],
                     "X-Forwarded-Port": [tls.port_of_request(instance)],
+                    **_forwarded(instance),
                 }
             }
         },

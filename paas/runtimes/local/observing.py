@@ -16,7 +16,8 @@ from paas.runtimes.local.supervisor import Program, SupervisorDown
 def observe(parts: Parts, *app_ids: str) -> list[ProcessStatus]:
     """The body of `Runtime.observe`; without supervisord all processes are down."""
     states = [parts.store.read(app_id) for app_id in app_ids] if app_ids else parts.store.all()
-    programs = _programs(parts, *(f"{app_id}." for app_id in app_ids))
+    prefixes = [f"{app_id}." for app_id in app_ids]
+    programs = _programs(parts, *prefixes) if any(state.records for state in states) else {}
     found = (
         _status(state, record, programs.get(record.program(state.app_id)))
         for state in states
