@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim, CronSimError
+from cronsim.cronsim import Field
 
 MAX_TASKS = 100
 POLICIES = ("forbid", "allow", "replace")
@@ -39,11 +40,7 @@ def next_time(schedule: str, after: datetime) -> datetime:
     Raises:
         BadTask: `schedule` is none.
     """
-    expression = _MACROS.get(schedule.strip().lower(), schedule.strip()).upper()
-    if expression.startswith("@"):
-        raise BadTask(f"{schedule} is not known; there are {', '.join(_MACROS)}")
-    if len(expression) > _LONGEST or len(expression.split()) != _FIELDS:
-        raise BadTask("it must have five fields: minute, hour, day of month, month, day of week")
+    expression = _expression(schedule)
     try:
         return next(CronSim(expression, after.astimezone(UTC)))
     except CronSimError as error:
@@ -51,6 +48,30 @@ def next_time(schedule: str, after: datetime) -> datetime:
         raise BadTask(text[:1].lower() + text[1:]) from None
     except StopIteration:
         raise BadTask("it is never due") from None
+
+
+def portable(schedule: str) -> str:
+    """The same in words that every cron knows: no names of our own, no 7 for Sunday.
+
+    Raises:
+        BadTask: it has a word (`L`, `LW`, `#`) that other clocks do not know.
+    """
+    *others, weekday = _expression(schedule).split()
+    if "L" in others[2] or "L" in weekday or "#" in weekday:
+        raise BadTask("`L`, `LW` and `#` are known to the panel's own clock only")
+    if not weekday.startswith("*"):
+        days = {day % 7 for day in Field.DOW.parse(weekday) if isinstance(day, int)}
+        weekday = ",".join(map(str, sorted(days)))
+    return " ".join([*others, weekday])
+
+
+def _expression(schedule: str) -> str:
+    expression = _MACROS.get(schedule.strip().lower(), schedule.strip()).upper()
+    if expression.startswith("@"):
+        raise BadTask(f"{schedule} is not known; there are {', '.join(_MACROS)}")
+    if len(expression) > _LONGEST or len(expression.split()) != _FIELDS:
+        raise BadTask("it must have five fields: minute, hour, day of month, month, day of week")
+    return expression
 
 
 def is_due(schedule: str, minute: datetime) -> bool:

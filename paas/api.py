@@ -23,6 +23,7 @@ from apps.formation.api import router as formation
 from apps.formation.cron.api import router as cron
 from apps.formation.domains_api import router as domains
 from apps.formation.internal import router as internal
+from apps.formation.owned_api import router as certificates
 from apps.logs.api import router as logs
 from apps.nodes.api import router as nodes
 from apps.releases.api import router as releases
@@ -30,7 +31,6 @@ from paas.bodies import JsonObjects
 from paas.errors import handle_errors
 from paas.heroku.addons import router as addons
 from paas.heroku.buildpacks import router as buildpacks
-from paas.heroku.certificates import router as certificates
 from paas.heroku.drains import router as drains
 from paas.heroku.features import router as features
 from paas.heroku.pipelines import router as pipelines
@@ -88,6 +88,7 @@ for router in (
     releases,
     formation,
     domains,
+    certificates,
     cron,
     logs,
     nodes,
@@ -96,7 +97,6 @@ for router in (
 for router in (
     addons,
     buildpacks,
-    certificates,
     drains,
     features,
     pipelines,

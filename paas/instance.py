@@ -65,6 +65,7 @@ class Ingress:
 
     secure: bool = False
     port: int = 80
+    by_gateway: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,11 @@ class Instance:
         return self.home / "local"
 
     # --- what may vanish --------------------------------------------------
+    @property
+    def own_certificates(self) -> Path:
+        """Those that apps' owners brought, with their keys, for Caddy; in memory."""
+        return self.run / "certificates"
+
     @property
     def routes(self) -> Path:
         return self.run / "routes"
@@ -340,11 +346,12 @@ def _tls(env: Mapping[str, str], domain: str) -> Tls:
 
 
 def _ingress(env: Mapping[str, str]) -> Ingress | None:
-    """`PAAS_RUNTIME`, `PAAS_CLUSTER_ISSUER`, `PAAS_WILDCARD_TLS`, `PAAS_INGRESS_PORT`."""
+    """`PAAS_RUNTIME`, `PAAS_GATEWAY`, `PAAS_INGRESS_PORT`, and what makes it speak TLS."""
     if env.get("PAAS_RUNTIME") != "kubernetes":
         return None
     secure = bool(env.get("PAAS_CLUSTER_ISSUER")) or env.get("PAAS_WILDCARD_TLS") == "on"
-    return Ingress(secure, _port(env, "PAAS_INGRESS_PORT", 443 if secure else 80))
+    port = _port(env, "PAAS_INGRESS_PORT", 443 if secure else 80)
+    return Ingress(secure, port, by_gateway=bool(env.get("PAAS_GATEWAY")))
 
 
 def _origin(host: str, port: int, *, secure: bool) -> str:

@@ -80,7 +80,8 @@ def _find(domain: Domain, live: bool) -> Finding:
     if certificate.expires is None:
         status = AcmStatus.PENDING if certificate.pending else AcmStatus.FAILING
         return status, f"{certificate.problem}."[:500]
-    return AcmStatus.ISSUED, f"Valid until {certificate.expires:%Y-%m-%d}."
+    said = f"Valid until {certificate.expires:%Y-%m-%d}"
+    return AcmStatus.ISSUED, f"{': '.join(filter(None, (said, certificate.problem)))}."[:500]
 
 
 def _pointing_problem(domain: Domain) -> str:

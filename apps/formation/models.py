@@ -150,6 +150,36 @@ class CronSuspension(models.Model):
         return f"suspension of {self.task}"
 
 
+class OwnCertificate(models.Model):
+    """A TLS certificate that an app's owner brought, for the app's hosts that it names.
+
+    `name` is Heroku's name of an SNI endpoint. `chain` is public, PEM, the
+    certificate itself first; `sealed` holds its private key as config vars are
+    kept. `hostnames` are those it names, wildcards among them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="own_certificates")
+    name = models.CharField(max_length=64)
+    chain = models.TextField()
+    sealed = models.TextField()
+    hostnames = models.JSONField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[OwnCertificate]] = models.Manager()
+
+    class Meta:
+        ordering = ["-updated_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["app", "name"], name="one_certificate_of_a_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Removal(models.Model):
     """An app that is gone from the catalog but not yet from the machine.
 

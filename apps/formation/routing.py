@@ -21,7 +21,11 @@ def reroute(app: App) -> None:
     routing = routing_of(app)
     try:
         get_runtime().route(
-            str(app.id), routing.hosts, maintenance=routing.maintenance, routing=routing.version
+            str(app.id),
+            routing.hosts,
+            maintenance=routing.maintenance,
+            routing=routing.version,
+            certificates=routing.certificates,
         )
     except RuntimeFailure as error:
         logger.warning("the routes of %s could not be moved: %s", app, error)

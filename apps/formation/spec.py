@@ -10,9 +10,12 @@ from django.conf import settings
 
 from apps.builds.models import Build
 from apps.catalog.models import App
+from apps.formation.cron.desired import desired_tasks
 from apps.formation.helm import ensure_helm
 from apps.formation.images import image_name
 from apps.formation.models import Process
+from apps.formation.runtime import get_runtime
+from apps.formation.served import certificates_for
 from apps.formation.sizes import SIZES
 from apps.releases.create import variables_of
 from apps.releases.models import Release
@@ -23,6 +26,8 @@ from paas.runtimes.base import (
     Artifact,
     Autoscale,
     Check,
+    CronTask,
+    HostCertificate,
     Mount,
     ProcessSpec,
     RuntimeFailure,
@@ -77,6 +82,8 @@ def spec_of(release: Release) -> AppSpec:
         hosts=routing.hosts,
         maintenance=routing.maintenance,
         routing=routing.version,
+        certificates=routing.certificates,
+        cron=_cron(app, build, routing),
     )
 
 
@@ -87,15 +94,26 @@ class Routing:
     hosts: tuple[str, ...]
     maintenance: bool
     version: int
+    certificates: tuple[HostCertificate, ...]
 
 
 def routing_of(app: App) -> Routing:
-    """The app's own name first, then its domains."""
+    """All that the front door is told of an app."""
     # The version first: what is read after it is at least as new, and a newer change comes again.
     version = ensure_helm(app).wanted
     name, maintenance = App.objects.values_list("name", "maintenance").get(pk=app.pk)
+    hosts = _hosts(app, name)
+    return Routing(hosts, maintenance, version, certificates_for(app, hosts))
+
+
+def hosts_of(app: App) -> tuple[str, ...]:
+    """The app's own name first, then its domains."""
+    return _hosts(app, App.objects.values_list("name", flat=True).get(pk=app.pk))
+
+
+def _hosts(app: App, name: str) -> tuple[str, ...]:
     domains = app.domains.order_by("hostname").values_list("hostname", flat=True)
-    return Routing((settings.INSTANCE.app_host(name), *domains), maintenance, version)
+    return (settings.INSTANCE.app_host(name), *domains)
 
 
 def environment_of(release: Release, plan_variables: Mapping[str, str]) -> dict[str, str]:
@@ -140,6 +158,14 @@ def _process_spec(row: Process, plan: Plan) -> ProcessSpec:
         restarts=row.restarts,
         autoscale=Autoscale(**row.autoscale) if row.autoscale else None,
     )
+
+
+def _cron(app: App, build: Build, routing: Routing) -> tuple[CronTask, ...]:
+    """Where the panel's own clock runs them, the runtime is told of none."""
+    if not get_runtime().schedules:
+        return ()
+    manifest, processes = plan_of(build).manifest, process_types(build)
+    return desired_tasks(app, manifest, processes, maintenance=routing.maintenance)
 
 
 def _artifact(app: App, data: Mapping[str, Any]) -> Artifact:

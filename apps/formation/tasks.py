@@ -9,7 +9,7 @@ from apps.formation.change import roll_out_change
 from apps.formation.cron.runs import start
 from apps.formation.deploy import deploy
 from apps.formation.destroy import remove
-from apps.formation.reconcile import reconcile, reconcile_all
+from apps.formation.reconcile import mend, reconcile, reconcile_all
 from apps.formation.retention import enforce_all
 
 
@@ -31,6 +31,11 @@ def reconcile_task(app_id: str) -> None:
 @shared_task(name="formation.reconcile-all")
 def reconcile_all_task() -> None:
     reconcile_all()
+
+
+@shared_task(name="formation.mend")
+def mend_task(app_id: str) -> None:
+    mend(app_id)
 
 
 @shared_task(name="formation.remove")

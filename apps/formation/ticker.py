@@ -18,6 +18,7 @@ from django.db import close_old_connections
 from apps.formation.cron.clock import Clock
 from apps.formation.cron.runs import collect
 from apps.formation.queue import enqueue
+from apps.formation.reconcile import mend_disturbed
 from apps.formation.runtime import get_runtime
 from apps.formation.sweep import sweep
 from paas.runtimes.base import ProcessState
@@ -58,6 +59,7 @@ class Ticker(threading.Thread):
             _guarded((settings.INSTANCE.run / "beat.alive").touch)
             _guarded(lambda: self._clock.tick(datetime.now(UTC)))
             _guarded(collect)  # before `tend`, which forgets how a process ended
+            _guarded(mend_disturbed)
             busy = _guarded(get_runtime().tend)
             if time.monotonic() >= self._next_sweep:
                 _guarded(sweep)

@@ -42,6 +42,7 @@ _MODULES = {
         "domains:remove",
         "domains:clear",
     ),
+    "certs": ("certs", "certs:add", "certs:info", "certs:update", "certs:remove"),
     "ps": ("ps", "ps:scale", "ps:autoscale", "ps:restart", "ps:stop"),
     "run": ("run", "run:detached"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),

@@ -147,14 +147,45 @@ class ProcessSpec:
 
 
 @dataclass(frozen=True)
+class CronTask:
+    """A command that runs by the clock, where the runtime has one (`Runtime.schedules`).
+
+    Args:
+        id: stays the same from release to release.
+        number: which of the app's tasks it is, from 0.
+        schedule: five fields, in UTC.
+        policy: "forbid", "allow" or "replace": what happens while its last run goes on.
+        suspended: the clock leaves it out.
+        timeout: seconds a run may last.
+    """
+
+    id: str
+    number: int
+    command: str
+    schedule: str
+    policy: str
+    suspended: bool
+    timeout: int
+
+
+@dataclass(frozen=True)
+class HostCertificate:
+    """A certificate of the app's owner, for these hosts; PEM, the chain begins with its own."""
+
+    hosts: tuple[str, ...]
+    chain: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class AppSpec:
     """An app's whole desired state; what is not in it is pruned.
 
     `app_number` is unique per app and never re-used: runtimes that need a
     uid derive it from this. `environment` is what every process gets (config
     vars and the plan's variables); the runtime adds PORT, DYNO, HOME, PATH.
-    `hosts` and `maintenance` hold unless `route` was told newer ones meanwhile:
-    `routing` grows with each change of the two.
+    `hosts`, `maintenance` and `certificates` hold unless `route` was told newer
+    ones meanwhile: `routing` grows with each change of them.
     """
 
     app_id: str
@@ -167,6 +198,8 @@ class AppSpec:
     hosts: tuple[str, ...]
     maintenance: bool = False
     routing: int = 0
+    certificates: tuple[HostCertificate, ...] = ()
+    cron: tuple[CronTask, ...] = ()
 
 
 # --- what apply tells -----------------------------------------------------
@@ -235,6 +268,37 @@ class Usage:
     memory: int
     cpu: float | None = None
     cores: float | None = None
+
+
+@dataclass(frozen=True)
+class ScheduledRun:
+    """One run of a cron task that the runtime's own clock has started.
+
+    `process` names it as a one-off, `state` is "running", "succeeded" or
+    "failed"; `due` is the minute it was due in.
+    """
+
+    id: str
+    task: str
+    process: str
+    state: str
+    due: datetime
+    started: datetime
+    finished: datetime | None = None
+    exit_status: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Somebody may have changed what is an app's.
+
+    `by` names them, "" if unknown. `often`: again and again, so that for a while
+    no more is told of that app, and only the regular reconcile mends it.
+    """
+
+    by: str = ""
+    often: bool = False
 
 
 @dataclass(frozen=True)
@@ -345,7 +409,13 @@ class Runtime(Protocol):
         ...
 
     def route(
-        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+        self,
+        app_id: str,
+        hosts: tuple[str, ...],
+        *,
+        maintenance: bool,
+        routing: int,
+        certificates: tuple[HostCertificate, ...] = (),
     ) -> None:
         """Lead these hosts, and no others, to what serves the app now; takes effect at once.
 
@@ -454,6 +524,20 @@ class Runtime(Protocol):
 
     autoscales: bool
     """Whether `ProcessSpec.autoscale` means anything here."""
+
+    schedules: bool
+    """Whether `AppSpec.cron` is run by a clock of the runtime's own; else the panel's does it."""
+
+    def scheduled_runs(self, app_id: str) -> list[ScheduledRun]:
+        """Runs of cron tasks that the runtime's clock has started, the newest first."""
+        ...
+
+    def disturbed(self) -> Mapping[str, Disturbance]:
+        """Apps that somebody else may have changed just now, by their ids; each is told once.
+
+        Whether anything is wrong, `drift` says.
+        """
+        ...
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
         """Which apps are not as their specs say: app id → what is wrong, "" if nobody looked.

@@ -16,7 +16,9 @@ from datetime import UTC, datetime
 from paas.runtimes.base import (
     AppSpec,
     Certificate,
+    Disturbance,
     Event,
+    HostCertificate,
     LogSource,
     NotHealthy,
     ProcessSpec,
@@ -26,6 +28,7 @@ from paas.runtimes.base import (
     Ready,
     RouteTable,
     RuntimeFailure,
+    ScheduledRun,
     Size,
     StaleToken,
     Switched,
@@ -154,12 +157,24 @@ class NullRuntime:
         yield Switched()
 
     def route(
-        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+        self,
+        app_id: str,
+        hosts: tuple[str, ...],
+        *,
+        maintenance: bool,
+        routing: int,
+        certificates: tuple[HostCertificate, ...] = (),
     ) -> None:
         with self._lock:
             app = self._apps.get(app_id)
             if app is not None and app.spec is not None and routing >= app.spec.routing:
-                app.spec = replace(app.spec, hosts=hosts, maintenance=maintenance, routing=routing)
+                app.spec = replace(
+                    app.spec,
+                    hosts=hosts,
+                    maintenance=maintenance,
+                    routing=routing,
+                    certificates=certificates,
+                )
 
     def tend(self) -> bool:
         return False
@@ -246,6 +261,13 @@ class NullRuntime:
         return None
 
     autoscales = True
+    schedules = False
+
+    def scheduled_runs(self, app_id: str) -> list[ScheduledRun]:
+        return []
+
+    def disturbed(self) -> Mapping[str, Disturbance]:
+        return {}
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
         return {spec.app_id: "" for spec in specs}
@@ -278,7 +300,13 @@ class NullRuntime:
 def _with_newest_routing(spec: AppSpec, before: AppSpec | None) -> AppSpec:
     if before is None or spec.routing >= before.routing:
         return spec
-    return replace(spec, hosts=before.hosts, maintenance=before.maintenance, routing=before.routing)
+    return replace(
+        spec,
+        hosts=before.hosts,
+        maintenance=before.maintenance,
+        routing=before.routing,
+        certificates=before.certificates,
+    )
 
 
 def _wanted(spec: AppSpec) -> Iterator[_Wanted]:

@@ -36,13 +36,16 @@ from apps.catalog.models import App, Collaborator
 from apps.formation.cron.tasks import tasks_of
 from apps.formation.cron.verbs import run_now
 from apps.formation.domains import add_domain
+from apps.formation.models import OwnCertificate
 from apps.formation.scale import formation_of
 from apps.logs import sessions
 from apps.nodes import tokens as node_tokens
 from apps.releases.create import Contents, create_release
 from apps.releases.models import Release, ReleaseState
+from apps.releases.vault import seal
 from buildpacks.plan import CronTask, Manifest, Plan
 from tests.authorisation.table import Row
+from tests.pem import pair
 
 PASSWORD = "correct horse battery"
 _ED25519 = b"\0\0\0\x0bssh-ed25519\0\0\0 "  # how the blob of such a key begins
@@ -157,7 +160,7 @@ def _values(app: App, users: dict[str, User]) -> dict[str, str]:
         "domain": add_domain(actor, app, "www.example.com").hostname,
         "drain": "none",
         "dyno": "web.1",
-        "endpoint": "none",
+        "endpoint": _certificate(app),
         "feature": "none",
         "image-digest": "sha256:" + "0" * 64,
         "image-tag": "latest",
@@ -184,6 +187,15 @@ def _values(app: App, users: dict[str, User]) -> dict[str, str]:
         "user": users["mate"].email,
         "webhook": "none",
     }
+
+
+def _certificate(app: App) -> str:
+    """One of the owner's own, for none of the app's hosts; its name."""
+    chain, key = pair("other.example.com")
+    fields = {"hostnames": ["other.example.com"], "expires_at": timezone.now()}
+    own = OwnCertificate(app=app, name="cert-1", chain=chain, sealed=seal({"key": key}), **fields)
+    own.save()
+    return own.name
 
 
 def _key_file() -> Path:

@@ -19,7 +19,8 @@ from paas.runtimes.base import AppSpec, ProcessSpec, Ready, Switched
 from paas.runtimes.kubernetes import KubernetesRuntime
 from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.kinds import POD
-from paas.runtimes.kubernetes.objects import AppObjects, Routing, routes
+from paas.runtimes.kubernetes.objects import AppObjects
+from paas.runtimes.kubernetes.routes import Door, routes, routing_of
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.bench.table import Invalid, Row, Samples, at_most, judged
 from tests.fakekube.server import FakeKube
@@ -132,12 +133,11 @@ def _many(kube: FakeKube) -> Iterator[Row]:
 def _lay_out(spec: AppSpec) -> None:
     """The objects of a live app, without the ceremony of a rollout."""
     client, made = Client(), AppObjects(_SETTINGS, spec)
-    routing = Routing(spec.hosts, spec.maintenance, spec.routing)
     bodies = [
         *made.ground(),
         *made.deployments(),
         *made.companions(),
-        *routes(_SETTINGS, made.namespace, spec.app_id, routing),
+        *routes(_SETTINGS, made.namespace, spec.app_id, routing_of(spec), Door()),
     ]
     for body in bodies:
         client.apply(body)

@@ -49,6 +49,9 @@ class Kind:
         return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
 
 
+_FOREIGN = ("cert-manager.io", "gateway.networking.k8s.io", "metrics.k8s.io", "traefik.io")
+
+
 def _kind(
     api: str,
     kind: str,
@@ -60,7 +63,7 @@ def _kind(
 ) -> Kind:
     group, _, version = api.rpartition("/")
     room = group.split(".")[0] or "core"
-    known = not group.endswith(("cert-manager.io", "gateway.networking.k8s.io", "metrics.k8s.io"))
+    known = not group.endswith(_FOREIGN)
     return Kind(
         group,
         version,
@@ -130,6 +133,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("cert-manager.io/v1", "Certificate", "certificates", "cert", "certs"),
     _kind("cert-manager.io/v1", "CertificateRequest", "certificaterequests", "cr", "crs"),
     _kind("cert-manager.io/v1", "ClusterIssuer", "clusterissuers", namespaced=False),
+    _kind("traefik.io/v1alpha1", "Middleware", "middlewares", sub=""),
     _kind("gateway.networking.k8s.io/v1", "Gateway", "gateways", "gtw"),
     _kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     _kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods", sub="", verbs=_READ_ONLY),

@@ -45,7 +45,7 @@ def test_webhooks(heroku, plain):
 
 @command("certs")
 def test_certs(heroku, plain):
-    """There are none."""
+    """Lists those that were uploaded: none."""
     assert f"{plain} has no SSL certificates." in heroku("certs", "-a", plain).stdout
 
 

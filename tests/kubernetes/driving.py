@@ -31,7 +31,7 @@ def namespace(spec: AppSpec) -> str:
 
 APPLIED = (
     *(kinds.SERVICE_ACCOUNT, kinds.SECRET, kinds.SERVICE, kinds.DEPLOYMENT, kinds.INGRESS),
-    *(kinds.NETWORK_POLICY, kinds.BUDGET, kinds.AUTOSCALER),
+    *(kinds.NETWORK_POLICY, kinds.BUDGET, kinds.AUTOSCALER, kinds.CRON_JOB, kinds.MIDDLEWARE),
 )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
 
-from paas.runtimes.base import Certificate
+from paas.runtimes.base import Certificate, HostCertificate
 from paas.runtimes.kubernetes import KubernetesRuntime
 from paas.runtimes.kubernetes.certificates import _state
+from paas.runtimes.kubernetes.objects import decoded
+from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import make_spec
-from tests.kubernetes.driving import deploy
+from tests.kubernetes.driving import deploy, objects, versions
+from tests.pem import pair
 
 HOST = "www.example.org"
 
@@ -61,3 +66,33 @@ def test_a_cluster_without_cert_manager_says_so(runtime: KubernetesRuntime) -> N
     deploy(runtime, spec)
     assert "is it installed" in runtime.certificate(spec.hosts[0]).problem
     assert "no route leads" in runtime.certificate("other.example.org").problem
+
+
+def test_an_owner_s_certificate_is_a_secret_of_its_own_ingress(
+    kube: FakeKube, runtime: KubernetesRuntime
+) -> None:
+    spec = make_spec(routing=1)
+    own = f"own.{spec.name}.example.org"
+    hosts = (*spec.hosts, own)
+    deploy(runtime, spec)
+    chain, key = pair(own)
+    mine = HostCertificate((own,), chain, key)
+    runtime.route(spec.app_id, hosts, maintenance=False, routing=2, certificates=(mine,))
+    found = objects(kube, spec)
+    (entry,) = found["Ingress", "web-tls"]["spec"]["tls"]
+    secret = found["Secret", entry["secretName"]]
+    assert (secret["type"], entry["hosts"]) == ("kubernetes.io/tls", [own])
+    assert decoded(secret)["tls.crt"] == chain
+    assert "cert-manager.io/cluster-issuer" not in found["Ingress", "web-tls"]["metadata"].get(
+        "annotations", {}
+    )
+    leaf = x509.load_pem_x509_certificate(chain.encode())
+    assert runtime.certificate(own) == Certificate(expires=leaf.not_valid_after_utc)
+    assert runtime.routes().hosts[own] == spec.app_id
+    same = replace(spec, hosts=hosts, routing=2, certificates=(mine,))
+    before = versions(kube, spec)
+    deploy(runtime, same, 2)
+    assert runtime.drift([same]) == {}
+    assert versions(kube, spec).items() >= before.items()
+    runtime.route(spec.app_id, spec.hosts, maintenance=False, routing=3)
+    assert ("Ingress", "web-tls") not in objects(kube, spec)

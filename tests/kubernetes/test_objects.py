@@ -10,26 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.runtimes.base import Autoscale, Check, RuntimeFailure, Size
-from paas.runtimes.kubernetes import objects, pods
+from paas.runtimes.base import Autoscale, Check, CronTask, HostCertificate, RuntimeFailure, Size
+from paas.runtimes.kubernetes import closed, objects, pods, routes
 from paas.runtimes.kubernetes.names import MOST, canonical, clean, object_name, object_names
-from paas.runtimes.kubernetes.objects import AppObjects, Routing
+from paas.runtimes.kubernetes.objects import AppObjects
+from paas.runtimes.kubernetes.routes import Door, Routing, routing_of
 from paas.runtimes.kubernetes.settings import ClusterSettings
-from tests.kubernetes.conftest import make_spec, web, worker
+from tests.kubernetes.conftest import IMAGE, make_spec, web, worker
 
 VERSIONS = ("1.34", "1.35", "1.36")
 PLAIN = ClusterSettings()
+DOOR = Door(middlewares=True, plain=("web",), secure=("websecure",))
 
 
 def everything(settings: ClusterSettings, *processes: Any, **more: Any) -> list[dict[str, Any]]:
     spec = make_spec(*processes, **more)
     made = AppObjects(settings, spec)
-    routing = Routing(spec.hosts, spec.maintenance, spec.routing)
+    place = (settings, made.namespace, spec.app_id, routing_of(spec))
+    page = closed.page(settings, IMAGE)
     return [
         *made.ground(),
         *made.deployments(),
         *made.companions(),
-        *objects.routes(settings, made.namespace, spec.app_id, routing),
+        *routes.routes(*place, DOOR, page),
     ]
 
 
@@ -50,6 +53,13 @@ CHECKS = (
 )
 
 
+CRON = (
+    CronTask("aaaa1111", 0, "tidy --all", "*/5 * * * *", "forbid", False, 86_400),
+    CronTask("bbbb2222", 1, "report", "0 3 * * *", "replace", True, 3_600),
+)
+OWN = HostCertificate(("www.example.org",), "a chain", "a key")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     "settings",
@@ -65,8 +75,10 @@ def test_all_objects_are_valid(version: str, settings: ClusterSettings) -> None:
         worker(autoscale=Autoscale(2, 5, 60)),
         replace(worker(), type="My_Worker"),
     )
-    for body in everything(settings, *processes, maintenance=True):
-        kubernetes_validate.validate(body, version, strict=True)
+    given = {"maintenance": True, "cron": CRON, "certificates": (OWN,)}
+    for body in everything(settings, *processes, **given):
+        if body["kind"] != "Middleware":  # traefik's own, of which these schemas know nothing
+            kubernetes_validate.validate(body, version, strict=True)
 
 
 def test_the_same_spec_gives_the_same_bytes() -> None:
@@ -146,29 +158,89 @@ def test_sizes(size: Size, cpu: str, memory: str, limit: str) -> None:
 def test_tls_by_setting() -> None:
     hosts = ("shop.localhost", "www.example.org")
 
-    def tls(settings: ClusterSettings) -> Any:
-        (ingress,) = objects.routes(settings, "ns", "id", Routing(hosts, False, 0))
-        return ingress["spec"].get("tls"), ingress["metadata"].get("annotations")
+    def tls(settings: ClusterSettings, own: dict[str, str] | None = None) -> Any:
+        made = routes.routes(settings, "ns", "id", Routing(hosts, False, 0, own or {}), Door())
+        return {
+            one["metadata"]["name"]: (
+                one["spec"].get("tls"),
+                one["metadata"].get("annotations", {}),
+                [rule["host"] for rule in one["spec"]["rules"]],
+            )
+            for one in made
+        }
 
-    assert tls(PLAIN) == (None, None)
-    each, notes = tls(ClusterSettings(cluster_issuer="le"))
+    assert tls(PLAIN) == {"web": (None, {}, list(hosts))}
+    each, notes, _ = tls(ClusterSettings(cluster_issuer="le"))["web"]
     assert notes == {"cert-manager.io/cluster-issuer": "le"}
     assert [entry["hosts"] for entry in each] == [[host] for host in hosts]
     assert len({entry["secretName"] for entry in each}) == 2
-    assert tls(ClusterSettings(wildcard=True)) == ([{"hosts": ["shop.localhost"]}], None)
+    assert tls(ClusterSettings(wildcard=True)) == {
+        "web": (None, {}, ["www.example.org"]),
+        "web-tls": ([{"hosts": ["shop.localhost"]}], {}, ["shop.localhost"]),
+    }
+    own = tls(ClusterSettings(cluster_issuer="le"), {"www.example.org": "cert-1"})
+    assert "cert-manager.io/cluster-issuer" not in own["web-tls"][1], (
+        "it would overwrite the Secret"
+    )
+    assert own["web-tls"][0] == [{"hosts": ["www.example.org"], "secretName": "cert-1"}]
+    assert own["web"][2] == ["shop.localhost"]
+
+
+@pytest.mark.parametrize(
+    ("ingress_class", "door", "marks"),
+    [
+        ("traefik", DOOR, {"traefik.ingress.kubernetes.io/router.middlewares"}),
+        ("traefik", Door(), set()),
+        ("nginx", DOOR, {"nginx.ingress.kubernetes.io/ssl-redirect"}),
+        (
+            "",
+            DOOR,
+            {
+                "traefik.ingress.kubernetes.io/router.middlewares",
+                "nginx.ingress.kubernetes.io/ssl-redirect",
+            },
+        ),
+    ],
+)
+def test_http_goes_to_https_in_the_controller_s_way(
+    ingress_class: str, door: Door, marks: set[str]
+) -> None:
+    settings = ClusterSettings(cluster_issuer="le", ingress_class=ingress_class, https_port=8443)
+    made = routes.routes(settings, "ns", "id", Routing(("a.localhost",), False, 0), door)
+    by_kind = {one["kind"]: one for one in made}
+    annotations = by_kind["Ingress"]["metadata"]["annotations"]
+    assert annotations.keys() - {"cert-manager.io/cluster-issuer"} == marks
+    if any("traefik" in mark for mark in marks):
+        redirect = {"scheme": "https", "permanent": True, "port": "8443"}
+        assert by_kind["Middleware"]["spec"] == {"redirectScheme": redirect}
+    else:
+        assert "Middleware" not in by_kind
+    (plain,) = routes.routes(
+        replace(settings, cluster_issuer=""), "ns", "id", Routing(("a",), False, 0), door
+    )
+    assert "annotations" not in plain["metadata"], "no redirect without certificates"
 
 
 def test_routes_of_a_gateway() -> None:
     settings = ClusterSettings(gateway="infra/public")
-    (route,) = objects.routes(settings, "ns", "id", Routing(("a.localhost",), False, 0))
+    routing = Routing(("a.localhost",), False, 0)
+    (route,) = routes.routes(settings, "ns", "id", routing, DOOR)
     assert route["spec"]["parentRefs"] == [{"name": "public", "namespace": "infra"}]
     assert route["spec"]["hostnames"] == ["a.localhost"]
+    main, redirect = routes.routes(
+        replace(settings, cluster_issuer="le"), "ns", "id", routing, DOOR
+    )
+    assert [one["sectionName"] for one in main["spec"]["parentRefs"]] == ["websecure"]
+    assert [one["sectionName"] for one in redirect["spec"]["parentRefs"]] == ["web"]
+    (rule,) = redirect["spec"]["rules"]
+    assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
+    assert "backendRefs" not in rule
 
 
 def test_an_environment_is_named_by_its_contents() -> None:
     a, b = ({"A": "1"}, {"A": "2"})
     assert pods.environment_secret(a) != pods.environment_secret(b)
-    secret = objects.environment_secret("ns", "id", {"B": "ü\nx", "A": ""}, 1)
+    secret = objects.environment_secret("ns", "id", {"B": "ü\nx", "A": ""})
     assert objects.decoded(secret) == {"A": "", "B": "ü\nx"}
     assert secret["immutable"] is True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
-from paas.runtimes.base import Autoscale, RuntimeFailure, Terminal
+from paas.runtimes.base import Autoscale, CronTask, HostCertificate, RuntimeFailure, Terminal
 from paas.runtimes.kubernetes import KubernetesRuntime, preflight
+from paas.runtimes.kubernetes.board import Board
+from paas.runtimes.kubernetes.guard import WATCHED
+from paas.runtimes.kubernetes.kinds import INGRESS, MIDDLEWARE, SECRET
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import SETTINGS, make_spec, web, worker
-from tests.kubernetes.driving import deploy
+from tests.kubernetes.driving import deploy, namespace
 from tests.runtimes.conformance import read_all
 
 PAGE = Path("docs/operations.md")
@@ -63,15 +66,26 @@ def runtime(kube: FakeKube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return KubernetesRuntime(SETTINGS)
 
 
-def test_every_verb_with_only_these_rights(kube: FakeKube, runtime: KubernetesRuntime) -> None:
+def test_every_verb_with_only_these_rights(
+    kube: FakeKube, runtime: KubernetesRuntime, within: Callable[[Callable[[], object]], None]
+) -> None:
     assert preflight.describe().startswith("on Kubernetes v")
-    spec = make_spec(web(autoscale=Autoscale(2, 3, 70)), worker(quantity=2))
+    task = CronTask("aaaa1111", 0, "true", "0 3 * * *", "forbid", False, 60)
+    own = HostCertificate(("own.localhost",), "chain", "key")
+    spec = make_spec(web(autoscale=Autoscale(2, 3, 70)), worker(quantity=2), cron=(task,))
     deploy(runtime, spec, 1)
+    kube.cluster.run_cron_job(namespace(spec), "cron-aaaa1111")
+    (run,) = runtime.scheduled_runs(spec.app_id)
+    assert runtime.stop(spec.app_id, run.process)
     runtime.preview(replace(spec, release=2))
-    changed = replace(spec, release=2, processes=(web(), worker("exec sleep 999")), routing=1)
+    changed = replace(
+        spec, release=2, processes=(web(), worker("exec sleep 999")), routing=1, cron=()
+    )
     deploy(runtime, changed, 2)
     assert runtime.drift([changed]) == {}
-    runtime.route(spec.app_id, ("other.localhost",), maintenance=True, routing=2)
+    hosts = ("other.localhost", "own.localhost")
+    runtime.route(spec.app_id, hosts, maintenance=True, routing=2, certificates=(own,))
+    runtime.route(spec.app_id, hosts[:1], maintenance=True, routing=3)
     assert runtime.apps()
     assert runtime.observe()
     assert runtime.routes().hosts
@@ -94,8 +108,9 @@ def test_every_verb_with_only_these_rights(kube: FakeKube, runtime: KubernetesRu
     assert runtime.stop(spec.app_id, "run.7")
     runtime.tend()
     runtime.metrics(spec.app_id)
-    view = ClusterView(SETTINGS)
+    view = ClusterView(SETTINGS, Board("unix:///nowhere"))
     view.observe()
+    within(lambda: _all_watched(kube))
     view.follow(lambda app_id: {})
     view.close()
     runtime.remove(spec.app_id, 5)
@@ -104,10 +119,15 @@ def test_every_verb_with_only_these_rights(kube: FakeKube, runtime: KubernetesRu
     _nothing_idle(kube)
 
 
+def _all_watched(kube: FakeKube) -> bool:
+    watched = {call.resource for call in kube.cluster.requests if call.verb == "watch"}
+    return {kind.plural for kind in (*WATCHED, INGRESS, MIDDLEWARE, SECRET)} <= watched
+
+
 def _nothing_idle(kube: FakeKube) -> None:
     """Each verb of the role was used, but what needs a cluster with more in it."""
     used = {(call.resource, call.verb) for call in kube.cluster.requests}
-    absent = {"httproutes", "challenges", "certificates"}
+    absent = {"gateways", "httproutes", "challenges", "certificates"}
     granted = {
         (resource, verb)
         for rule in cluster_role()["rules"]
@@ -120,5 +140,5 @@ def _nothing_idle(kube: FakeKube) -> None:
     # A websocket is opened by `get`, but a real server asks for `create` as well.
     applied.add(("pods/attach", "create"))
     # Deleting a namespace deletes what is in it; these are pruned in no scene.
-    spared = {("services", "delete"), ("ingresses", "delete"), ("networkpolicies", "delete")}
-    assert granted - used - applied <= spared | {("secrets", "delete")}
+    spared = {("networkpolicies", "delete"), ("middlewares", "delete")}
+    assert granted - used - applied <= spared | {("secrets", "delete"), ("services", "delete")}

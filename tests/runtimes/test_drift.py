@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from paas.runtimes.base import AppSpec
+from paas.runtimes.base import AppSpec, HostCertificate
 from paas.runtimes.local import LocalRuntime
 from tests.runtimes.conformance import finish
 from tests.runtimes.world import World, eventually
@@ -85,3 +85,17 @@ def test_without_its_supervisor_every_app_is(
     assert adrift(runtime, running)
     finish(runtime.apply(running, 2))
     eventually(lambda: not adrift(runtime, running))
+
+
+def test_a_lost_certificate_is_made_again(
+    world: World, runtime: LocalRuntime, running: AppSpec
+) -> None:
+    mine = HostCertificate(running.hosts, "chain", "key")
+    given = replace(running, certificates=(mine,), routing=running.routing + 1)
+    assert adrift(runtime, given)
+    finish(runtime.apply(given, 2))
+    assert not adrift(runtime, given)
+    (world.instance.own_certificates / f"{running.hosts[0]}.pem").unlink()
+    assert adrift(runtime, given)
+    finish(runtime.apply(given, 3))
+    assert not adrift(runtime, given)

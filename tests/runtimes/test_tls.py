@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 from paas.instance import InstanceError, current
-from paas.runtimes.base import AppSpec, Artifact
+from paas.runtimes.base import AppSpec, Artifact, Certificate, HostCertificate
 from paas.runtimes.local import LocalRuntime
+from tests.pem import pair
 from tests.runtimes import sample
 from tests.runtimes.conformance import finish
 from tests.runtimes.test_frontdoor import last_entry, serving
@@ -166,3 +168,52 @@ class TestSettings:
         here = current(environ)
         assert here.app_url("hello") == "https://hello.paas.test/"
         assert current({"PAAS_TLS": "internal"}).origin == "http://localhost:8080"
+
+
+def shown(world: World, host: str) -> bytes | None:
+    """The certificate that visitors of `host` are shown."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", world.instance.tls.port), PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secure,
+    ):
+        return secure.getpeercert(binary_form=True)
+
+
+def test_an_owner_s_certificate_is_shown_without_a_reload(world, site) -> None:
+    runtime, own = world.runtime(), "own.example.com"
+    hosts = (*site.hosts, own)
+    chain, key = pair(own)
+    mine = HostCertificate((own,), chain, key)
+    runtime.route(site.app_id, hosts, maintenance=False, routing=20, certificates=(mine,))
+    assert shown(world, own) == ssl.PEM_cert_to_DER_cert(chain)
+    assert runtime.certificate(own) == Certificate(
+        expires=x509.load_pem_x509_certificate(chain.encode()).not_valid_after_utc
+    )
+    (file,) = world.instance.own_certificates.iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == (f"{own}.pem", 0o600)
+    second, key = pair(own)
+    newer = replace(site, hosts=hosts, routing=21, release=2)
+    newer = replace(newer, certificates=(HostCertificate((own,), second, key),))
+    finish(runtime.apply(newer, 2))
+    assert shown(world, own) == ssl.PEM_cert_to_DER_cert(second)
+    runtime.route(site.app_id, site.hosts, maintenance=False, routing=22)
+    assert not list(world.instance.own_certificates.iterdir())
+
+
+def test_one_that_the_front_door_got_itself_is_said_to_be_in_the_way(world, site) -> None:
+    runtime, late = world.runtime(), "late.example.com"
+    hosts = (*site.hosts, late)
+    runtime.route(site.app_id, hosts, maintenance=False, routing=30)
+    assert secure(world, late)[0] == 200
+    mine = HostCertificate((late,), *pair(late))
+    runtime.route(site.app_id, hosts, maintenance=False, routing=31, certificates=(mine,))
+    assert "from its next start on" in runtime.certificate(late).problem
+    runtime.route(site.app_id, site.hosts, maintenance=False, routing=32)
+
+
+def test_nobody_else_gets_a_private_key(world, site) -> None:
+    for path in ("/internal/tls/", "/internal/tls/x", "/internal/tls/own.example.com.pem"):
+        status, text = world.get("127.0.0.1", f"{path}?server_name={HOST}")
+        assert status == 404 and "PRIVATE" not in text

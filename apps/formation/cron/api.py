@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from django.db.models import Max
 from django.http import HttpRequest
 from ninja import Router, Status
 
@@ -14,7 +13,8 @@ from apps.accounts.policy import Right
 from apps.accounts.schemas import ERRORS, Shape, actor_of, example
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
-from apps.formation.cron.clock import TIME_TO_LIVE
+from apps.formation.cron.desired import TIME_TO_LIVE
+from apps.formation.cron.history import find_run, last_runs, runs_of
 from apps.formation.cron.tasks import Task, get_task, tasks_of
 from apps.formation.cron.verbs import resume, run_now, suspend
 from apps.formation.models import CronRun
@@ -68,14 +68,14 @@ class RunIn(Shape):
 @router.get("/apps/{app}/cron", response={200: list[CronOut], **ERRORS})
 def list_cron(request: HttpRequest, app: str) -> list[CronOut]:
     found = get_app(actor_of(request), app)
-    last = _last_runs(found)
+    last = last_runs(found)
     return [_show(found, task, last.get(task.id)) for task in tasks_of(found)]
 
 
 @router.get("/apps/{app}/cron/{task}", response={200: CronOut, **ERRORS})
 def show_cron(request: HttpRequest, app: str, task: str) -> CronOut:
     found = get_app(actor_of(request), app)
-    return _show(found, get_task(found, task), _last_runs(found).get(task))
+    return _show(found, get_task(found, task), last_runs(found).get(task))
 
 
 @router.patch("/apps/{app}/cron/{task}", response={200: CronOut, **ERRORS})
@@ -84,7 +84,7 @@ def change_cron(request: HttpRequest, app: str, task: str, body: CronPatch) -> C
     actor = actor_of(request)
     found = get_app(actor, app, Right.OPERATE)
     verb = suspend if body.suspended else resume
-    return _show(found, verb(actor, found, task), _last_runs(found).get(task))
+    return _show(found, verb(actor, found, task), last_runs(found).get(task))
 
 
 @router.get("/apps/{app}/cron/{task}/runs", response={200: list[RunOut], **ERRORS})
@@ -92,7 +92,7 @@ def list_runs(request: HttpRequest, app: str, task: str) -> list[RunOut]:
     """The newest first."""
     found = get_app(actor_of(request), app)
     get_task(found, task)
-    return [_show_run(run) for run in CronRun.objects.filter(app=found, task=task)]
+    return [_show_run(run) for run in runs_of(found, task)]
 
 
 @router.post("/apps/{app}/cron/{task}/runs", response={201: RunOut, **ERRORS})
@@ -106,17 +106,10 @@ def create_run(request: HttpRequest, app: str, task: str, body: RunIn) -> Status
 @router.get("/apps/{app}/cron/{task}/runs/{uuid:run}", response={200: RunOut, **ERRORS})
 def show_run(request: HttpRequest, app: str, task: str, run: uuid.UUID) -> RunOut:
     found = get_app(actor_of(request), app)
-    row = CronRun.objects.filter(app=found, pk=run).first()
+    row = find_run(found, run)
     if row is None or row.task != task:
         raise NotFound("Couldn't find that run.")
     return _show_run(row)
-
-
-def _last_runs(app: App) -> dict[str, CronRun]:
-    """Task → its newest run, in one query."""
-    runs = CronRun.objects.filter(app=app).order_by()
-    newest = runs.values("task").annotate(at=Max("created_at")).values("at")
-    return {run.task: run for run in runs.filter(created_at__in=newest).order_by("created_at")}
 
 
 def _show(app: App, task: Task, last: CronRun | None) -> CronOut:

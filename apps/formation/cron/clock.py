@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from apps.catalog.models import App
+from apps.formation.cron.desired import TIME_TO_LIVE
 from apps.formation.cron.tasks import Task, tasks_in
 from apps.formation.models import CronRun
 from apps.formation.queue import enqueue
+from apps.formation.runtime import get_runtime
 from apps.releases.models import Release
 from buildpacks import cron
 
 logger = logging.getLogger(__name__)
 
-TIME_TO_LIVE = 24 * 3600
-"""Seconds a run may last; Dokku's default."""
 _BEHIND = 5
 """Minutes a clock that was held up still does: a worker that is busy is not down."""
 _MINUTE = timedelta(minutes=1)
@@ -46,7 +46,12 @@ class Clock:
 
 
 def make_due(minute: datetime) -> None:
-    """Make a run of every task that is due in `minute`, unless another clock has."""
+    """Make a run of every task that is due in `minute`, unless another clock has.
+
+    A runtime with a clock of its own is left to do it.
+    """
+    if get_runtime().schedules:
+        return
     releases = Release.objects.filter(current=True, build__plan__manifest__has_key="cron")
     for release in releases.exclude(build__plan__manifest__cron=[]).select_related("app", "build"):
         try:

@@ -84,6 +84,8 @@ def _start(run: CronRun, token: int, heartbeat: Heartbeat) -> None:
     assert release is not None and release.build is not None
     if task.entry.concurrency_policy == "replace":
         _stop_others(run, heartbeat)
+    if _meets_the_clocks(run, task.entry.concurrency_policy):
+        return _end(run, RunState.SKIPPED, "the run before is still going on")
     running = CronRun.objects.filter(app=run.app, state=RunState.RUNNING).count()
     if running >= MOST_AT_ONCE:
         return _end(run, RunState.SKIPPED, f"{running} cron runs of this app go on already")
@@ -135,6 +137,20 @@ def _stop_others(run: CronRun, heartbeat: Heartbeat) -> None:
         if one_off is not None:
             one_off.stop()
         _end(other, RunState.FAILED, "replaced by the next run")
+
+
+def _meets_the_clocks(run: CronRun, policy: str) -> bool:
+    """Whether a run of the runtime's own clock excludes this one; one to be replaced is stopped."""
+    runtime, app_id = get_runtime(), str(run.app_id)
+    if policy == "allow" or not runtime.schedules:
+        return False
+    found = [one for one in runtime.scheduled_runs(app_id) if one.task == run.task]
+    going = [one for one in found if one.state == "running"]
+    if policy == "replace":
+        for one in going:
+            runtime.stop(app_id, one.process)
+        return False
+    return bool(going)
 
 
 def _collect(run: CronRun) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from apps.accounts.errors import NotFound
 from apps.catalog.models import App
+from apps.formation.cron.desired import task_id
 from apps.formation.models import CronSuspension
 from apps.formation.spec import plan_of
 from apps.releases.models import Release
@@ -57,10 +57,6 @@ def get_task(app: App, task_id: str) -> Task:
         if task.id == task_id:
             return task
     raise NotFound(f"Couldn't find that cron task ({task_id}). `paas cron` lists them.")
-
-
-def task_id(entry: CronTask) -> str:
-    return hashlib.sha256(f"{entry.command}\0{entry.schedule}".encode()).hexdigest()[:8]
 
 
 def _task(app: App, entry: CronTask, suspended: Iterable[str]) -> Task:

@@ -8,9 +8,10 @@ from apps.accounts.errors import Refused
 from apps.accounts.policy import Actor, Right, require
 from apps.catalog.manage import record_app
 from apps.catalog.models import App
-from apps.formation.cron.clock import TIME_TO_LIVE
+from apps.formation.cron.desired import TIME_TO_LIVE
 from apps.formation.cron.tasks import Task, get_task
 from apps.formation.events import tell_api
+from apps.formation.helm import want_change
 from apps.formation.models import CronRun, CronSuspension
 from apps.formation.queue import enqueue
 
@@ -51,7 +52,9 @@ def suspend(actor: Actor, app: App, task_id: str) -> Task:
         _, new = CronSuspension.objects.get_or_create(app=app, task=task.id)
         if new:
             record_app(actor, "cron.suspend", app, task=task.id)
+            want_change(app)
     if new:
+        enqueue("reconcile", app.id)
         tell_api(app, f"Suspend cron task {task.id} by user {actor}")
     return get_task(app, task_id)
 
@@ -68,6 +71,8 @@ def resume(actor: Actor, app: App, task_id: str) -> Task:
         removed, _ = CronSuspension.objects.filter(app=app, task=task.id).delete()
         if removed:
             record_app(actor, "cron.resume", app, task=task.id)
+            want_change(app)
     if removed:
+        enqueue("reconcile", app.id)
         tell_api(app, f"Resume cron task {task.id} by user {actor}")
     return get_task(app, task_id)

@@ -17,7 +17,7 @@ from paas.runtimes.kubernetes.feed import Feed
 from paas.runtimes.kubernetes.kinds import POD
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
 from paas.runtimes.kubernetes.oneoffs import ATTENDED, KubernetesOneOff
-from paas.runtimes.kubernetes.verdict import Judge, Wanted, containers_of
+from paas.runtimes.kubernetes.verdict import Judge, Wanted, containers_of, exit_status
 
 _STDIN, _STDOUT, _STDERR, _STATUS, _RESIZE = 0, 1, 2, 3, 4
 _CLOSE_STDIN = b"\xff\x00"
@@ -206,7 +206,7 @@ def _await_start(cluster: Cluster, app_id: str, name: str) -> Object:
                 if any("running" in (one.get("state") or {}) for one in containers_of(pod)):
                     return pod
                 trouble = judge.of_pod(pod)
-                if trouble is not None or oneoffs.exit_status(pod) is not None:
+                if trouble is not None or exit_status(pod) is not None:
                     reason = trouble.reason if trouble else "has ended before it began"
                     raise RuntimeFailure(f"{name} {reason}.")
             seen = feed.wait(0.5, seen)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from paas.runtimes.base import ProcessState, ProcessStatus
+from paas.runtimes.base import Disturbance, ProcessState, ProcessStatus
 
 KEY = "cluster:processes"
+DISTURBED = "cluster:disturbed"
 FRESH_SECONDS = 10
 """A board that nobody has written to for so long says nothing."""
 REWRITE_SECONDS = 3.0
@@ -53,6 +54,28 @@ class Board:
         except (RedisError, OSError):
             return None
         return None if text is None else [_status(data) for data in _list(text)]
+
+    def tell_disturbed(self, found: Mapping[str, Disturbance]) -> bool:
+        """Note apps that somebody may have changed; False if nobody can be told now."""
+        from redis.exceptions import RedisError
+
+        try:
+            texts = {app_id: json.dumps(asdict(one)) for app_id, one in found.items()}
+            self._redis.hset(DISTURBED, mapping=texts)
+        except (RedisError, OSError):
+            return False
+        return True
+
+    def take_disturbed(self) -> dict[str, Disturbance]:
+        """What was noted; of several who ask, one gets it."""
+        from redis.exceptions import RedisError
+
+        try:
+            with self._redis.pipeline(transaction=True) as both:
+                found, _ = both.hgetall(DISTURBED).delete(DISTURBED).execute()
+        except (RedisError, OSError):
+            return {}
+        return {key.decode(): Disturbance(**json.loads(text)) for key, text in found.items()}
 
     @cached_property
     def _redis(self) -> Any:

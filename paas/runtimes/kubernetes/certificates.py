@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from cryptography import x509
+
 from paas.runtimes.base import Certificate
 from paas.runtimes.kubernetes.cluster import Cluster
 from paas.runtimes.kubernetes.errors import Gone
-from paas.runtimes.kubernetes.kinds import CERTIFICATE, CHALLENGE, INGRESS
+from paas.runtimes.kubernetes.kinds import CERTIFICATE, CHALLENGE, INGRESS, SECRET
 from paas.runtimes.kubernetes.names import OURS, Object
+from paas.runtimes.kubernetes.objects import decoded
+from paas.runtimes.kubernetes.routes import OWN_TLS
 
 
 def look_up(cluster: Cluster, host: str) -> Certificate:
@@ -25,6 +29,8 @@ def look_up(cluster: Cluster, host: str) -> Certificate:
     if not secret:
         return Certificate(problem="the ingress controller's own wildcard certificate serves it")
     namespace = ingress["metadata"]["namespace"]
+    if ingress["metadata"]["name"] == OWN_TLS:
+        return _own(cluster, namespace, secret)
     try:
         certificate = cluster.client.get(CERTIFICATE, namespace, secret)
     except Gone:
@@ -33,6 +39,14 @@ def look_up(cluster: Cluster, host: str) -> Certificate:
             f"the ClusterIssuer {cluster.settings.cluster_issuer} exist?"
         )
     return _state(certificate, cluster.client.items(CHALLENGE, namespace), host)
+
+
+def _own(cluster: Cluster, namespace: str, secret: str) -> Certificate:
+    """The owner's own."""
+    for found in cluster.client.items(SECRET, namespace, fields=f"metadata.name={secret}"):
+        leaf = x509.load_pem_x509_certificate(decoded(found)["tls.crt"].encode())
+        return Certificate(expires=leaf.not_valid_after_utc)
+    return Certificate(problem="it is on its way to the cluster", pending=True)
 
 
 def _ingress_of(ingresses: Iterable[Object], host: str) -> Object | None:

@@ -184,6 +184,14 @@ class Client:
         """The server's, as "v1.36.2"."""
         return str(self._call("GET", "/version").get("gitVersion", "unknown"))
 
+    def serves(self, kind: Kind) -> bool:
+        """Whether the server knows a kind that not every cluster has."""
+        try:
+            found = self._call("GET", kind.root).get("resources") or []
+        except Gone:
+            return False
+        return any(one.get("name") == kind.plural for one in found)
+
     def may(self, attributes: Mapping[str, str]) -> bool:
         """Whether our account may do it in every namespace."""
         review = {

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paas.runtimes.base import RuntimeFailure
-from paas.runtimes.kubernetes import kinds
+from paas.runtimes.kubernetes import closed, kinds
 from paas.runtimes.kubernetes.client import Client
-from paas.runtimes.kubernetes.errors import ApiError
+from paas.runtimes.kubernetes.errors import ApiError, Forbidden, Gone
 from paas.runtimes.kubernetes.names import Object, namespace_of
-from paas.runtimes.kubernetes.objects import AppObjects, routes
+from paas.runtimes.kubernetes.objects import AppObjects
+from paas.runtimes.kubernetes.routes import Door, routes
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.state import AppState, States
 from paas.runtimes.kubernetes.together import together
@@ -19,6 +20,8 @@ from paas.runtimes.kubernetes.together import together
 DELETION_SECONDS = 120.0
 """How long a namespace may take to go: its pods have 35 s, then the controllers come."""
 _LOOK_EVERY = 0.5
+_DOOR_SECONDS = 300.0
+"""How long what is known of the way in holds: nobody replaces an ingress controller often."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,30 @@ class Cluster:
     client: Client
     states: States
 
+    _seen: dict[str, tuple[float, Door]] = field(default_factory=dict)
+
     @classmethod
     def of(cls, settings: ClusterSettings) -> Cluster:
         client = Client(settings.patience)
         return cls(settings, client, States(client))
+
+    def door(self) -> Door:
+        """What the way in can do; looked at once in a while, and only if that matters."""
+        at, door = self._seen.get("door", (float("-inf"), Door()))
+        if time.monotonic() - at > _DOOR_SECONDS:
+            door = self._look_at_door()
+            self._seen["door"] = time.monotonic(), door
+        return door
+
+    def _look_at_door(self) -> Door:
+        if not self.settings.gateway:
+            return Door(middlewares=self.client.serves(kinds.MIDDLEWARE))
+        where, _, name = self.settings.gateway.partition("/")
+        try:
+            gateway = self.client.get(kinds.GATEWAY, where, name)
+        except (Gone, Forbidden):
+            return Door()
+        return Door(plain=_listeners(gateway, "HTTP"), secure=_listeners(gateway, "HTTPS"))
 
     def namespace(self, app_id: str) -> str:
         return namespace_of(self.settings.namespace_prefix, app_id)
@@ -89,7 +112,15 @@ class Cluster:
 
 def routes_of(cluster: Cluster, app_id: str, state: AppState) -> list[Object]:
     """What leads the app's hosts to it."""
-    return routes(cluster.settings, cluster.namespace(app_id), app_id, state.routing)
+    settings = cluster.settings
+    page = closed.page(settings, state.image) if state.image else None
+    namespace = cluster.namespace(app_id)
+    return routes(settings, namespace, app_id, state.routing, cluster.door(), page)
+
+
+def _listeners(gateway: Object, protocol: str) -> tuple[str, ...]:
+    found = gateway["spec"].get("listeners") or []
+    return tuple(str(one["name"]) for one in found if one.get("protocol") == protocol)
 
 
 def _when(event: Object) -> str:

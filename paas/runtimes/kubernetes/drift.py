@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from paas.runtimes.base import AppSpec, RuntimeFailure
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
 from paas.runtimes.kubernetes.kinds import DEPLOYMENT, NAMESPACE, SECRET, SERVICE_ACCOUNT
-from paas.runtimes.kubernetes.names import APP, OURS, SCALE_MANAGER, Object
+from paas.runtimes.kubernetes.names import (
+    APP,
+    OURS,
+    SCALE_MANAGER,
+    Object,
+    foreign_writers,
+    selector,
+)
 from paas.runtimes.kubernetes.objects import AppObjects
 from paas.runtimes.kubernetes.pruning import LISTED
 from paas.runtimes.kubernetes.rollout import rolls_of
+from paas.runtimes.kubernetes.routes import routing_of
 from paas.runtimes.kubernetes.scaling import CONTROLLER, owners, start_count
 from paas.runtimes.kubernetes.state import AppState, parse
 from paas.runtimes.kubernetes.verdict import owner_of
@@ -27,13 +36,19 @@ Found = dict[tuple[str, str], Object]
 
 def drift(cluster: Cluster, specs: Iterable[AppSpec]) -> dict[str, str]:
     """The body of `Runtime.drift`."""
+    specs = iter(specs)
+    few = list(islice(specs, 2))  # not all: a thousand specs are not held at once
+    labels = selector(few[0].app_id) if len(few) == 1 else OURS
+    namespace = cluster.namespace(few[0].app_id) if len(few) == 1 else ""
     found: dict[str, Found] = defaultdict(dict)
     for kind in _COMPARED:
-        for body in cluster.client.items(kind, labels=OURS):
+        for body in cluster.client.items(kind, namespace, labels=labels):
             app_id = (body["metadata"].get("labels") or {}).get(APP)
             if app_id and not body["metadata"].get("deletionTimestamp"):
                 found[app_id][kind.name, body["metadata"]["name"]] = body
-    differing = ((spec.app_id, _first(cluster, spec, found[spec.app_id])) for spec in specs)
+    differing = (
+        (spec.app_id, _first(cluster, spec, found[spec.app_id])) for spec in chain(few, specs)
+    )
     return {app_id: text for app_id, text in differing if text}
 
 
@@ -48,7 +63,7 @@ def _first(cluster: Cluster, spec: AppSpec, found: Found) -> str:
 def _differences(cluster: Cluster, spec: AppSpec, found: Found) -> Iterator[str]:
     state = parse(body for (kind, _), body in found.items() if kind == SECRET.name)
     objects = AppObjects(cluster.settings, spec, rolls_of(spec, state.folds))
-    routes = routes_of(cluster, spec.app_id, state.routed(objects.routing()))
+    routes = routes_of(cluster, spec.app_id, state.routed(routing_of(spec)))
     deployments = objects.deployments()
     wanted = [*objects.ground(), *deployments, *objects.companions(), *routes]
     for body in wanted:
@@ -57,7 +72,8 @@ def _differences(cluster: Cluster, spec: AppSpec, found: Found) -> Iterator[str]
         if live is None:
             yield f"{kind} {name} is missing"
         elif changed := difference(_contents(body), live):
-            yield f"{kind} {name} was changed: {changed}"
+            others = ", ".join(sorted(foreign_writers(live)))
+            yield f"{kind} {name} was changed: {changed}{f' (by {others})' if others else ''}"
     yield from _scaled(spec, deployments, found, state)
     names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
     for (kind, name), body in found.items():

@@ -23,7 +23,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 Keep = Callable[[Object], Object]
 """What of an object is kept in memory."""
 OnChange = Callable[[Kind, str, Object], None]
-"""Is told ADDED, MODIFIED or DELETED and the object as it was kept, in the watch's thread."""
+"""Is told ADDED, MODIFIED or DELETED and the object, in the watch's thread.
+
+What changed while the watch was cut is told as it was kept.
+"""
 
 
 class Feed:
@@ -174,7 +177,7 @@ class Feed:
             else:
                 self._objects[kind][uid] = kept
             self._tell()
-        self._report(kind, what, kept)
+        self._report(kind, what, body)
 
     def _report(self, kind: Kind, what: str, body: Object) -> None:
         if self._on_change is not None:

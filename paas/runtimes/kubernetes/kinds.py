@@ -35,12 +35,15 @@ EVENT = Kind("Event", "/api/v1", "events")
 DEPLOYMENT = Kind("Deployment", _group("apps/v1"), "deployments")
 REPLICASET = Kind("ReplicaSet", _group("apps/v1"), "replicasets")
 JOB = Kind("Job", _group("batch/v1"), "jobs")
+CRON_JOB = Kind("CronJob", _group("batch/v1"), "cronjobs")
 LEASE = Kind("Lease", _group("coordination.k8s.io/v1"), "leases")
 INGRESS = Kind("Ingress", _group("networking.k8s.io/v1"), "ingresses")
 NETWORK_POLICY = Kind("NetworkPolicy", _group("networking.k8s.io/v1"), "networkpolicies")
+GATEWAY = Kind("Gateway", _group("gateway.networking.k8s.io/v1"), "gateways")
 HTTP_ROUTE = Kind("HTTPRoute", _group("gateway.networking.k8s.io/v1"), "httproutes")
 BUDGET = Kind("PodDisruptionBudget", _group("policy/v1"), "poddisruptionbudgets")
 AUTOSCALER = Kind("HorizontalPodAutoscaler", _group("autoscaling/v2"), "horizontalpodautoscalers")
+MIDDLEWARE = Kind("Middleware", _group("traefik.io/v1alpha1"), "middlewares")
 CERTIFICATE = Kind("Certificate", _group("cert-manager.io/v1"), "certificates")
 CHALLENGE = Kind("Challenge", _group("acme.cert-manager.io/v1"), "challenges")
 POD_METRICS = Kind("PodMetrics", _group("metrics.k8s.io/v1beta1"), "pods")
@@ -48,8 +51,8 @@ POD_METRICS = Kind("PodMetrics", _group("metrics.k8s.io/v1beta1"), "pods")
 _APPLIED = {
     kind.name: kind
     for kind in (
-        *(NAMESPACE, SERVICE_ACCOUNT, SECRET, SERVICE, POD, DEPLOYMENT, JOB, INGRESS),
-        *(NETWORK_POLICY, HTTP_ROUTE, BUDGET, AUTOSCALER, LEASE),
+        *(NAMESPACE, SERVICE_ACCOUNT, SECRET, SERVICE, POD, DEPLOYMENT, JOB, CRON_JOB, INGRESS),
+        *(NETWORK_POLICY, HTTP_ROUTE, MIDDLEWARE, BUDGET, AUTOSCALER, LEASE),
     )
 }
 

@@ -16,14 +16,20 @@ MANAGER = "paas"
 SCALE_MANAGER = "paas-scale"
 """Field manager of `replicas` alone: a release's body never has them."""
 
+_KNOWN_MANAGERS = frozenset({MANAGER, SCALE_MANAGER, "kube-controller-manager"})
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 APP = "paas.dev/app"
 PROCESS = "paas.dev/process"
 RELEASE = "paas.dev/release"
 ONE_OFF = "paas.dev/one-off"
 """Label of what `run` made; its value is the one-off's name, as "run.12"."""
+CRON = "paas.dev/cron"
+"""Label of a CronJob and of what it starts; its value is the task's id."""
+NUMBER = "paas.dev/cron-number"
+"""Label beside it: which of the app's tasks it is."""
 PART = "paas.dev/part"
-"""Label of Secrets: `environment`, `state` or `order`."""
+"""Label of Secrets: `environment`, `state`, `order` or `certificate`; and of what is `closed`."""
 INDEX = "paas.dev/index"
 """Annotation of a pod: which of its type it is, once somebody has said so."""
 NAME = "paas.dev/name"
@@ -34,8 +40,11 @@ SIZE = "paas.dev/size"
 OURS = f"{MANAGED_BY}={MANAGER}"
 """Selects all that any panel with this cluster has made."""
 
+CLOSED = "closed"
+"""What answers for an app in maintenance: no process type's object has this name."""
 MOST = 52
 """Characters of an object's name: what a Deployment gives its pods stays below 63."""
+_JOB_NAME = "batch.kubernetes.io/job-name"
 _WRONG = re.compile(r"[^a-z0-9-]+")
 
 
@@ -56,7 +65,8 @@ def object_names(names: Iterable[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (object_name(name) != name, name)):
         plain = object_name(name)
-        given[name] = plain if plain not in given.values() else _marked(plain, name)
+        taken = plain == CLOSED or plain in given.values()
+        given[name] = _marked(plain, name) if taken else plain
     return given
 
 
@@ -78,6 +88,31 @@ def labels(app_id: str, **more: str) -> dict[str, str]:
 
 def selector(app_id: str) -> str:
     return f"{OURS},{APP}={app_id}"
+
+
+def one_off_name(body: Object) -> str:
+    """A one-off's name, as "run.12", of its Job or pod; "" for what is none.
+
+    The cluster's clock gives its own no number of ours: theirs is made of the
+    minute they were due in and of their task's, as "cron.2938475003".
+    """
+    marks = body["metadata"].get("labels") or {}
+    if CRON in marks and ONE_OFF not in marks:
+        job = str(marks.get(_JOB_NAME) or body["metadata"]["name"])
+        return f"cron.{job.rpartition('-')[2]}{int(marks.get(NUMBER, 0)):02}"
+    return str(marks.get(ONE_OFF, ""))
+
+
+def foreign_writers(body: Object) -> dict[str, str]:
+    """Field manager → when it last wrote; those that are neither ours nor the cluster's own.
+
+    Who writes through a subresource (`/status`, `/scale`) does not count.
+    """
+    return {
+        str(one.get("manager")): str(one.get("time", ""))
+        for one in body["metadata"].get("managedFields") or []
+        if not one.get("subresource") and one.get("manager") not in _KNOWN_MANAGERS
+    }
 
 
 def canonical(body: Object) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from paas.runtimes.base import AppSpec, ProcessSpec, Size
+from paas.runtimes.base import AppSpec, CronTask, HostCertificate, ProcessSpec, Size
 from paas.runtimes.kubernetes import pods
 from paas.runtimes.kubernetes.names import (
     APP,
     COMMAND,
+    CRON,
     MANAGED_BY,
     MANAGER,
     NAME,
+    NUMBER,
     ONE_OFF,
     PART,
     RELEASE,
@@ -30,21 +32,10 @@ from paas.runtimes.kubernetes.names import (
 from paas.runtimes.kubernetes.settings import ClusterSettings
 
 WEB = "web"
-CLOSED = "closed"
-"""A Service without pods: an app in maintenance, or without a route, answers 503 by it."""
 WAITS = "paas.dev/waits"
 """Annotation of a one-off whose output somebody reads: it is not an app's log's."""
 PROGRESS_SECONDS = 180
 _KEPT_REPLICASETS = 3
-
-
-@dataclass(frozen=True)
-class Routing:
-    """Where an app answers; `version` is `AppSpec.routing`."""
-
-    hosts: tuple[str, ...]
-    maintenance: bool
-    version: int
 
 
 class AppObjects:
@@ -73,24 +64,26 @@ class AppObjects:
         ]
 
     def environment(self) -> Object:
-        return environment_secret(
-            self.namespace, self._spec.app_id, self._spec.environment, self._spec.release
-        )
+        return environment_secret(self.namespace, self._spec.app_id, self._spec.environment)
 
     def deployments(self) -> list[Object]:
         return [self._deployment(process) for process in self._spec.processes]
 
     def companions(self) -> list[Object]:
-        """What stands beside the Deployments: Service, budgets, autoscalers."""
-        made = [service(self.namespace, self._spec.app_id)]
+        """What stands beside the Deployments: Service, budgets, autoscalers, cron, certificates."""
+        found = [service(self.namespace, self._spec.app_id)]
+        found += (
+            certificate(self.namespace, self._spec.app_id, c) for c in self._spec.certificates
+        )
+        found += (cron_job(self._settings, self._spec, self.namespace, t) for t in self._spec.cron)
         for process in self._spec.processes:
             name = self.names[process.type]
             least = process.autoscale.minimum if process.autoscale else process.quantity
             if least >= 2:
-                made.append(disruption_budget(self.namespace, self._spec.app_id, name))
+                found.append(disruption_budget(self.namespace, self._spec.app_id, name))
             if process.autoscale:
-                made.append(autoscaler(self.namespace, self._spec.app_id, name, process))
-        return made
+                found.append(autoscaler(self.namespace, self._spec.app_id, name, process))
+        return found
 
     def _deployment(self, process: ProcessSpec) -> Object:
         name, spec = self.names[process.type], self._spec
@@ -122,11 +115,7 @@ class AppObjects:
                 ),
             },
         }
-        return _made(body)
-
-    def routing(self) -> Routing:
-        """The spec's; a newer one may hold."""
-        return Routing(self._spec.hosts, self._spec.maintenance, self._spec.routing)
+        return made(body)
 
 
 def namespace(name: str, app_id: str, app_name: str) -> Object:
@@ -134,7 +123,7 @@ def namespace(name: str, app_id: str, app_name: str) -> Object:
     level = {
         f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("audit", "enforce", "warn")
     }
-    return _made(
+    return made(
         {
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -153,9 +142,9 @@ def namespace(name: str, app_id: str, app_name: str) -> Object:
 
 
 def service_account(namespace: str, app_id: str) -> Object:
-    return _made(
+    return made(
         {
-            **_head("v1", "ServiceAccount", namespace, "app", app_id),
+            **head("v1", "ServiceAccount", namespace, "app", app_id),
             "automountServiceAccountToken": False,
         }
     )
@@ -164,9 +153,9 @@ def service_account(namespace: str, app_id: str) -> Object:
 def network_policy(namespace: str, app_id: str, ingress_namespace: str) -> Object:
     """In: the ingress controller and the app itself. Out: all but the cloud's metadata."""
     controller = {"matchLabels": {"kubernetes.io/metadata.name": ingress_namespace}}
-    return _made(
+    return made(
         {
-            **_head("networking.k8s.io/v1", "NetworkPolicy", namespace, "app", app_id),
+            **head("networking.k8s.io/v1", "NetworkPolicy", namespace, "app", app_id),
             "spec": {
                 "podSelector": {},
                 "policyTypes": ["Egress", "Ingress"],
@@ -185,13 +174,14 @@ def network_policy(namespace: str, app_id: str, ingress_namespace: str) -> Objec
     )
 
 
-def environment_secret(
-    namespace: str, app_id: str, environment: Mapping[str, str], release: int
-) -> Object:
-    """Named by its contents: the same environment is the same Secret, and needs no new pods."""
-    head = _head("v1", "Secret", namespace, pods.environment_secret(environment), app_id)
-    head["metadata"]["labels"] |= {PART: "environment", RELEASE: str(release)}
-    return _made({**head, "type": "Opaque", "immutable": True, "data": encoded(environment)})
+def environment_secret(namespace: str, app_id: str, environment: Mapping[str, str]) -> Object:
+    """Named by its contents: the same environment is the same Secret, and needs no new pods.
+
+    It says of no release: several may have it, and one that fails must leave no trace.
+    """
+    body = head("v1", "Secret", namespace, pods.environment_secret(environment), app_id)
+    body["metadata"]["labels"] |= {PART: "environment"}
+    return made({**body, "type": "Opaque", "immutable": True, "data": encoded(environment)})
 
 
 def encoded(values: Mapping[str, str]) -> dict[str, str]:
@@ -202,14 +192,13 @@ def encoded(values: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def service(namespace: str, app_id: str, *, closed: bool = False) -> Object:
-    """Leads to the web processes, or to nothing."""
-    nothing = {APP: app_id, PART: CLOSED}  # no pod has this label
-    return _made(
+def service(namespace: str, app_id: str) -> Object:
+    """Leads to the web processes."""
+    return made(
         {
-            **_head("v1", "Service", namespace, CLOSED if closed else WEB, app_id),
+            **head("v1", "Service", namespace, WEB, app_id),
             "spec": {
-                "selector": nothing if closed else pods.selector_labels(app_id, WEB),
+                "selector": pods.selector_labels(app_id, WEB),
                 "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
             },
         }
@@ -217,9 +206,9 @@ def service(namespace: str, app_id: str, *, closed: bool = False) -> Object:
 
 
 def disruption_budget(namespace: str, app_id: str, name: str) -> Object:
-    return _made(
+    return made(
         {
-            **_head("policy/v1", "PodDisruptionBudget", namespace, name, app_id),
+            **head("policy/v1", "PodDisruptionBudget", namespace, name, app_id),
             "spec": {
                 "maxUnavailable": 1,
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -233,9 +222,9 @@ def autoscaler(namespace: str, app_id: str, name: str, process: ProcessSpec) -> 
     scaling = process.autoscale
     assert scaling is not None
     load = {"type": "Utilization", "averageUtilization": scaling.cpu}
-    return _made(
+    return made(
         {
-            **_head("autoscaling/v2", "HorizontalPodAutoscaler", namespace, name, app_id),
+            **head("autoscaling/v2", "HorizontalPodAutoscaler", namespace, name, app_id),
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
                 "minReplicas": scaling.minimum,
@@ -246,75 +235,65 @@ def autoscaler(namespace: str, app_id: str, name: str, process: ProcessSpec) -> 
     )
 
 
-# --- routes ---------------------------------------------------------------------
-def routes(
-    settings: ClusterSettings, namespace: str, app_id: str, routing: Routing
-) -> list[Object]:
-    """An Ingress or an HTTPRoute, and in maintenance the Service that answers 503."""
-    target = CLOSED if routing.maintenance else WEB
-    made = [service(namespace, app_id, closed=True)] if routing.maintenance else []
-    if routing.hosts:
-        build = _http_route if settings.gateway else _ingress
-        made.append(build(settings, namespace, app_id, routing.hosts, target))
-    return made
+def certificate(namespace: str, app_id: str, given: HostCertificate) -> Object:
+    """Named by its contents, like an environment: a new one never replaces it half-way."""
+    body = head("v1", "Secret", namespace, certificate_name(given), app_id)
+    body["metadata"]["labels"] |= {PART: "certificate"}
+    data = encoded({"tls.crt": given.chain, "tls.key": given.key})
+    return made({**body, "type": "kubernetes.io/tls", "immutable": True, "data": data})
 
 
-def certificate_secret(host: str) -> str:
-    """Where cert-manager puts a host's certificate; its Certificate has the same name."""
-    return f"tls-{digest(host)}"
+def certificate_name(given: HostCertificate) -> str:
+    return f"cert-{digest([given.chain, given.key])}"
 
 
-def _ingress(
-    settings: ClusterSettings, namespace: str, app_id: str, hosts: tuple[str, ...], target: str
-) -> Object:
-    head = _head("networking.k8s.io/v1", "Ingress", namespace, WEB, app_id)
-    if settings.cluster_issuer:
-        issuer = {"cert-manager.io/cluster-issuer": settings.cluster_issuer}
-        head["metadata"]["annotations"] = issuer
-    backend = {"service": {"name": target, "port": {"name": "http"}}}
-    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
-    return _made(
-        {
-            **head,
-            "spec": {
-                "ingressClassName": settings.ingress_class or None,
-                "tls": [_tls(settings, host) for host in hosts if _has_tls(settings, host)],
-                "rules": [{"host": host, "http": {"paths": paths}} for host in hosts],
-            },
-        }
+def certificates_of_hosts(certificates: Iterable[HostCertificate]) -> dict[str, str]:
+    """Host → the Secret with its certificate."""
+    return {host: certificate_name(one) for one in certificates for host in one.hosts}
+
+
+# --- cron -----------------------------------------------------------------------
+_POLICIES = {"forbid": "Forbid", "allow": "Allow", "replace": "Replace"}
+LATEST_START = 300
+"""Seconds after its minute that a run may still begin: a cluster that is busy is not down."""
+_KEPT_RUNS = 5
+"""Finished runs of a task that one can look at, of either end."""
+
+
+def cron_job(settings: ClusterSettings, spec: AppSpec, namespace: str, task: CronTask) -> Object:
+    """The cluster's clock starts it; what it starts is read as one-offs are (`cron`)."""
+    marks = {CRON: task.id, NUMBER: str(task.number)}
+    size = Size()
+    body = head("batch/v1", "CronJob", namespace, f"cron-{task.id}", spec.app_id)
+    body["metadata"]["labels"] |= marks
+    body["metadata"]["annotations"] = {COMMAND: task.command}
+    template = {
+        "labels": labels(spec.app_id) | marks | {RELEASE: str(spec.release)},
+        "annotations": {COMMAND: task.command, SIZE: size.name},
+    }
+    secret = pods.environment_secret(spec.environment)
+    pod = pods.one_off_pod(
+        settings, spec, task.command, size, secret=secret, timeout=None, attached=False
     )
-
-
-def _has_tls(settings: ClusterSettings, host: str) -> bool:
-    return bool(settings.cluster_issuer) or _is_wild(settings, host)
-
-
-def _is_wild(settings: ClusterSettings, host: str) -> bool:
-    """Whether the controller's default certificate, a wildcard, has this host."""
-    below = host.removesuffix(f".{settings.domain}")
-    return settings.wildcard and below != host and "." not in below
-
-
-def _tls(settings: ClusterSettings, host: str) -> Object:
-    """One Secret a host: a name whose certificate fails leaves the others theirs."""
-    wild = _is_wild(settings, host)
-    return {"hosts": [host], "secretName": None if wild else certificate_secret(host)}
-
-
-def _http_route(
-    settings: ClusterSettings, namespace: str, app_id: str, hosts: tuple[str, ...], target: str
-) -> Object:
-    """TLS is the Gateway's matter."""
-    where, _, name = settings.gateway.partition("/")
-    backends = [{"name": target, "port": 80}]
-    prefix = {"type": "PathPrefix", "value": "/"}
-    return _made(
+    return made(
         {
-            **_head("gateway.networking.k8s.io/v1", "HTTPRoute", namespace, WEB, app_id),
+            **body,
             "spec": {
-                "parentRefs": [{"name": name, "namespace": where}],
-                "hostnames": list(hosts),
-                "rules": [{"matches": [{"path": prefix}], "backendRefs": backends}],
+                "schedule": task.schedule,
+                "timeZone": "Etc/UTC",
+                "concurrencyPolicy": _POLICIES[task.policy],
+                "suspend": task.suspended,
+                "startingDeadlineSeconds": LATEST_START,
+                "successfulJobsHistoryLimit": _KEPT_RUNS,
+                "failedJobsHistoryLimit": _KEPT_RUNS,
+                "jobTemplate": {
+                    "metadata": template,
+                    "spec": {
+                        "backoffLimit": 0,
+                        "activeDeadlineSeconds": task.timeout,
+                        "template": {"metadata": template, "spec": pod},
+                    },
+                },
             },
         }
     )
@@ -345,14 +324,14 @@ def one_off_head(spec: AppSpec, namespace: str, order: OneOffOrder) -> Object:
     }
 
 
-def job(head: Object, pod: Object) -> Object:
+def job(meta: Object, pod: Object) -> Object:
     """One try; it clears itself away an hour after its end."""
-    template = {"labels": head["labels"], "annotations": head["annotations"]}
-    return _made(
+    template = {"labels": meta["labels"], "annotations": meta["annotations"]}
+    return made(
         {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": head,
+            "metadata": meta,
             "spec": {
                 "backoffLimit": 0,
                 "activeDeadlineSeconds": pod.get("activeDeadlineSeconds"),
@@ -366,15 +345,15 @@ def job(head: Object, pod: Object) -> Object:
     )
 
 
-def pod(head: Object, spec: Object) -> Object:
-    return _made({"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": spec})
+def pod(meta: Object, spec: Object) -> Object:
+    return made({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
 
 
-def order(head: Object, body: Object) -> Object:
+def order(meta: Object, body: Object) -> Object:
     """A pod that is to be made when somebody attaches, as a Secret: its name is that one's."""
-    made = _head("v1", "Secret", head["namespace"], head["name"], head["labels"][APP])
-    made["metadata"]["labels"] = {**head["labels"], PART: "order"}
-    return _made({**made, "type": "Opaque", "data": encoded({"pod": canonical(body)})})
+    secret = head("v1", "Secret", meta["namespace"], meta["name"], meta["labels"][APP])
+    secret["metadata"]["labels"] = {**meta["labels"], PART: "order"}
+    return made({**secret, "type": "Opaque", "data": encoded({"pod": canonical(body)})})
 
 
 def decoded(secret: Object) -> dict[str, str]:
@@ -385,12 +364,14 @@ def decoded(secret: Object) -> dict[str, str]:
     }
 
 
-def _head(api: str, kind: str, namespace: str, name: str, app_id: str) -> Object:
+def head(api: str, kind: str, namespace: str, name: str, app_id: str) -> Object:
+    """How every object of an app begins."""
     metadata = {"name": name, "namespace": namespace, "labels": labels(app_id)}
     return {"apiVersion": api, "kind": kind, "metadata": metadata}
 
 
-def _made(body: Object) -> Object:
+def made(body: Object) -> Object:
+    """`body` as it is sent: the same input gives the same bytes."""
     cleaned: Object = clean(body)
     assert cleaned["metadata"]["labels"][MANAGED_BY] == MANAGER
     return cleaned

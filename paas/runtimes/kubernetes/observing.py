@@ -11,11 +11,11 @@ from paas.runtimes.kubernetes.names import (
     APP,
     COMMAND,
     NAME,
-    ONE_OFF,
     PROCESS,
     RELEASE,
     SIZE,
     Object,
+    one_off_name,
 )
 from paas.runtimes.kubernetes.verdict import (
     containers_of,
@@ -44,21 +44,20 @@ def statuses(
 
 def name_of(pod: Object, numbers: Mapping[str, int]) -> str:
     """ "web.1", or a one-off's "run.12"; "" for a pod that is no process."""
-    labels = pod["metadata"].get("labels") or {}
-    if ONE_OFF in labels:
-        return str(labels[ONE_OFF])
-    if PROCESS not in labels:
+    if once := one_off_name(pod):
+        return once
+    if PROCESS not in (pod["metadata"].get("labels") or {}):
         return ""
     return f"{type_of(pod)}.{numbers.get(uid_of(pod), 1)}"
 
 
 def type_of(pod: Object) -> str:
     """The process type, by its true name."""
+    if once := one_off_name(pod):
+        return once.partition(".")[0]
     meta = pod["metadata"]
-    labels = meta.get("labels") or {}
-    if ONE_OFF in labels:
-        return str(labels[ONE_OFF]).partition(".")[0]
-    return str((meta.get("annotations") or {}).get(NAME) or labels.get(PROCESS, ""))
+    named = (meta.get("annotations") or {}).get(NAME)
+    return str(named or (meta.get("labels") or {}).get(PROCESS, ""))
 
 
 def releases_of(deployments: list[Object], replicasets: list[Object]) -> dict[str, int]:
@@ -81,7 +80,7 @@ def _status(
 ) -> ProcessStatus | None:
     meta, labels = pod["metadata"], pod["metadata"].get("labels") or {}
     name = name_of(pod, numbers)
-    found = _state(pod, once=ONE_OFF in labels)
+    found = _state(pod, once=bool(one_off_name(pod)))
     if not name or found is None:
         return None
     state, since, reason = found

@@ -20,22 +20,27 @@ from paas.runtimes.base import (
     RuntimeFailure,
     Size,
 )
-from paas.runtimes.kubernetes import logs, objects, pods
+from paas.runtimes.kubernetes import cron, logs, objects, pods
 from paas.runtimes.kubernetes.cluster import Cluster
 from paas.runtimes.kubernetes.errors import ApiError, Exists, Unreachable
 from paas.runtimes.kubernetes.feed import Feed
 from paas.runtimes.kubernetes.kinds import JOB, POD, SECRET, Kind
-from paas.runtimes.kubernetes.names import ONE_OFF, OURS, PART, Object, selector
+from paas.runtimes.kubernetes.names import ONE_OFF, OURS, PART, Object, one_off_name, selector
 from paas.runtimes.kubernetes.objects import AppObjects, OneOffOrder
 from paas.runtimes.kubernetes.pruning import SECRET_OF_ORDER
-from paas.runtimes.kubernetes.verdict import Judge, Trouble, Wanted, containers_of
+from paas.runtimes.kubernetes.verdict import (
+    LOST,
+    Judge,
+    Trouble,
+    Wanted,
+    containers_of,
+    exit_status,
+)
 
 MOST_ONE_OFFS = 10
 """How many detached and attached one-offs of a type ("run") an app may run at once."""
 NOT_STARTED = 125
 """Exit status of what never became the app's process (`docker run`'s)."""
-LOST = 137
-"""Exit status of what was deleted before it could say one."""
 EXPIRES = "paas.dev/expires"
 """Annotation of an order: the Unix time after which nobody is waited for."""
 ATTENDED = "paas.dev/attended"
@@ -233,11 +238,17 @@ def stop(cluster: Cluster, app_id: str, name: str) -> bool:
     """The body of `Runtime.stop`."""
     namespace, client = cluster.namespace(app_id), cluster.client
     labels = f"{selector(app_id)},{ONE_OFF}={name}"
+    there = [
+        (kind, body)
+        for kind in (SECRET, JOB, POD)
+        for body in client.items(kind, namespace, labels=labels)
+    ]
+    if not there and name.startswith("cron."):
+        there = [(JOB, one) for one in cron.jobs(cluster, app_id) if one_off_name(one) == name]
     found = False
-    for kind in (SECRET, JOB, POD):
-        for body in client.items(kind, namespace, labels=labels):
-            meta = body["metadata"]
-            found |= client.delete(kind, namespace, meta["name"], uid=meta["uid"])
+    for kind, body in there:
+        meta = body["metadata"]
+        found |= client.delete(kind, namespace, meta["name"], uid=meta["uid"])
     return found
 
 
@@ -254,16 +265,6 @@ def sweep(cluster: Cluster) -> None:
         left = attended.isdecimal() and now - int(attended) > UNATTENDED_SECONDS
         if left or (not meta.get("ownerReferences") and _ended_before(pod, now - KEPT_SECONDS)):
             client.delete(POD, meta["namespace"], meta["name"], uid=meta["uid"])
-
-
-def exit_status(pod: Object) -> int | None:
-    """How its container ended; None while it runs or waits."""
-    for container in containers_of(pod):
-        ended = (container.get("state") or {}).get("terminated")
-        if ended:
-            return int(ended.get("exitCode", 1))
-    phase = (pod.get("status") or {}).get("phase")
-    return {"Succeeded": 0, "Failed": LOST}.get(str(phase))
 
 
 # --- parts -----------------------------------------------------------------------
@@ -292,7 +293,7 @@ def _prepared(
 def _environment(order: Order) -> Object:
     """The Secret with the app's environment and what was added to it for this once."""
     merged = {**order.spec.environment, **order.environment}
-    return objects.environment_secret("", order.spec.app_id, merged, order.spec.release)
+    return objects.environment_secret("", order.spec.app_id, merged)
 
 
 def _create(cluster: Cluster, kind: Kind, body: Object) -> Object:

@@ -57,7 +57,7 @@ def process_template(
         if settings.drain_seconds:
             grace += settings.drain_seconds
             container["lifecycle"] = {"preStop": {"sleep": {"seconds": settings.drain_seconds}}}
-    pod = _pod(settings, container, grace)
+    pod = confined(settings, container, grace)
     pod["topologySpreadConstraints"] = [
         {
             "maxSkew": 1,
@@ -100,7 +100,7 @@ def one_off_pod(
         container["command"][2] = _AWAIT + _START
         container |= {"stdin": True, "stdinOnce": True}
     container["env"] = _env(routed=False)
-    pod = _pod(settings, container, STOP_SECONDS)
+    pod = confined(settings, container, STOP_SECONDS)
     pod["restartPolicy"] = "Never"
     if timeout is not None:
         pod["activeDeadlineSeconds"] = max(1, int(timeout))
@@ -122,7 +122,8 @@ def memory(megabytes: int) -> str:
     return f"{megabytes}Mi" if megabytes % 1024 else f"{megabytes // 1024}Gi"
 
 
-def _pod(settings: ClusterSettings, container: Object, grace: int) -> Object:
+def confined(settings: ClusterSettings, container: Object, grace: int) -> Object:
+    """The spec of a pod with this one container and no rights; `grace` is in seconds."""
     return {
         "serviceAccountName": "app",
         "automountServiceAccountToken": False,
@@ -136,7 +137,7 @@ def _pod(settings: ClusterSettings, container: Object, grace: int) -> Object:
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container],
+        "containers": [{**container, **_CONFINED}],
         "volumes": [{"name": "app", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
     }
 
@@ -145,7 +146,6 @@ def _container(spec: AppSpec, name: str, command: str, size: Size, *, secret: st
     return {
         "name": name,
         "image": image_of(spec),
-        "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", _START, "paas"],
         "args": [spec.artifact.path, command],
         "workingDir": "/app",
@@ -157,17 +157,22 @@ def _container(spec: AppSpec, name: str, command: str, size: Size, *, secret: st
             },
             "limits": {"memory": memory(size.memory_mb)},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "app", "mountPath": "/app"},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
-        ],
     }
+
+
+_CONFINED = {
+    "imagePullPolicy": "IfNotPresent",
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    },
+    "terminationMessagePolicy": "FallbackToLogsOnError",
+    "volumeMounts": [
+        {"name": "app", "mountPath": "/app"},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+    ],
+}
 
 
 def _env(routed: bool) -> list[Object]:

@@ -12,7 +12,9 @@ _NEEDED = (
     ("", "secrets", "patch"),
     ("", "pods", "watch"),
     ("apps", "deployments", "patch"),
+    ("batch", "cronjobs", "patch"),
     ("networking.k8s.io", "ingresses", "patch"),
+    ("networking.k8s.io", "ingresses", "watch"),
 )
 """One right of each kind; the whole ClusterRole is in docs/operations.md."""
 

@@ -14,6 +14,7 @@ from paas.runtimes.kubernetes.names import Object, selector
 from paas.runtimes.kubernetes.objects import AppObjects
 from paas.runtimes.kubernetes.pruning import LISTED
 from paas.runtimes.kubernetes.rollout import rolls_of
+from paas.runtimes.kubernetes.routes import routing_of
 from paas.runtimes.kubernetes.verdict import owner_of
 
 _OWN = frozenset(
@@ -33,7 +34,7 @@ def changes(cluster: Cluster, spec: AppSpec) -> Iterator[str]:
         *objects.ground(),
         *objects.deployments(),
         *objects.companions(),
-        *routes_of(cluster, spec.app_id, state.routed(objects.routing())),
+        *routes_of(cluster, spec.app_id, state.routed(routing_of(spec))),
     ]
     for body in wanted:
         yield from _change(cluster.client, body, there)

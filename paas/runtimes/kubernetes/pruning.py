@@ -10,9 +10,11 @@ from paas.runtimes.kubernetes.errors import Moved
 from paas.runtimes.kubernetes.kinds import (
     AUTOSCALER,
     BUDGET,
+    CRON_JOB,
     DEPLOYMENT,
     HTTP_ROUTE,
     INGRESS,
+    MIDDLEWARE,
     NETWORK_POLICY,
     SECRET,
     SERVICE,
@@ -22,7 +24,9 @@ from paas.runtimes.kubernetes.names import PART, Object, selector
 from paas.runtimes.kubernetes.together import together
 from paas.runtimes.kubernetes.verdict import owner_of
 
-LISTED = (SERVICE, INGRESS, HTTP_ROUTE, NETWORK_POLICY, BUDGET, AUTOSCALER)
+LISTED = (
+    *(SERVICE, INGRESS, HTTP_ROUTE, MIDDLEWARE, NETWORK_POLICY, BUDGET, AUTOSCALER, CRON_JOB),
+)
 """Kinds of which everything with an app's label is in its spec, or is deleted."""
 _YOUNG = timedelta(minutes=10)
 """An environment is written a moment before the pod that needs it."""
@@ -57,10 +61,10 @@ def prune(
         for body in bodies:
             if (kind.name, body["metadata"]["name"]) not in wanted and not owner_of(body):
                 _delete(client, kind, namespace, body)
-    _prune_environments(client, namespace, secrets, [*desired, *users])
+    _prune_secrets(client, namespace, secrets, [*desired, *users])
 
 
-def _prune_environments(
+def _prune_secrets(
     client: Client, namespace: str, secrets: Iterable[Object], users: Iterable[Object]
 ) -> None:
     used = {name for body in users for name in _environments(body)}
@@ -69,14 +73,15 @@ def _prune_environments(
     young = (datetime.now(UTC) - _YOUNG).strftime("%Y-%m-%dT%H:%M:%SZ")
     for one in secrets:
         meta = one["metadata"]
-        is_environment = (meta.get("labels") or {}).get(PART) == "environment"
-        if is_environment and meta["name"] not in used and meta["creationTimestamp"] < young:
+        by_contents = (meta.get("labels") or {}).get(PART) in ("environment", "certificate")
+        if by_contents and meta["name"] not in used and meta["creationTimestamp"] < young:
             _delete(client, SECRET, namespace, one)
 
 
 def _environments(body: Object) -> Iterable[str]:
     """The Secrets that the pods of a workload, or a pod, need to start."""
     spec = body.get("spec") or {}
+    spec = (spec.get("jobTemplate") or {}).get("spec") or spec
     pod = ((spec.get("template") or {}).get("spec")) or spec
     for container in pod.get("containers") or []:
         for source in container.get("envFrom") or []:

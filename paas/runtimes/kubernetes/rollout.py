@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from paas import faults
 from paas.runtimes.base import (
     AppSpec,
     Event,
@@ -32,11 +31,12 @@ from paas.runtimes.kubernetes import diagnosis, slots
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
 from paas.runtimes.kubernetes.errors import Conflict
 from paas.runtimes.kubernetes.feed import Feed
-from paas.runtimes.kubernetes.kinds import DEPLOYMENT, JOB, POD, REPLICASET
+from paas.runtimes.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, POD, REPLICASET
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
 from paas.runtimes.kubernetes.objects import PROGRESS_SECONDS, WAITS, AppObjects
 from paas.runtimes.kubernetes.pods import image_of
 from paas.runtimes.kubernetes.pruning import prune
+from paas.runtimes.kubernetes.routes import NAMES, routing_of
 from paas.runtimes.kubernetes.scaling import Scaling, start_count
 from paas.runtimes.kubernetes.state import AppState
 from paas.runtimes.kubernetes.together import together
@@ -98,7 +98,6 @@ class Rollout:
                 yield from _patiently(pool, self._begin)
                 yield from _patiently(pool, self._write_all)
                 yield from self._wait()
-                faults.point("kubernetes.ready")
                 yield Ready()
             except StaleToken:
                 raise
@@ -106,9 +105,7 @@ class Rollout:
                 self._discard()
                 raise
             # The caller has committed: from here on there is only forward.
-            faults.point("kubernetes.switch")
             yield from _patiently(pool, self._commit)
-            faults.point("kubernetes.committed")
             yield from _patiently(pool, self._finish)
         yield Switched()
 
@@ -119,7 +116,6 @@ class Rollout:
         states, app_id = self._cluster.states, self._spec.app_id
         states.claim(self._namespace, app_id, self._token)
         self._state = states.read(self._namespace, app_id)
-        faults.point("kubernetes.claimed")
         self._feed.start()
         self._end_orphans()
         folds = _folds(self._spec, self._state)
@@ -142,7 +138,6 @@ class Rollout:
         for process, body in zip(self._spec.processes, self._objects.deployments(), strict=True):
             name = body["metadata"]["name"]
             self._write(process, body, there.get(name))
-            faults.point("kubernetes.written")
         if any(one.replaced for one in self._awaited):
             # Written down at once: the next try must not restart them once more.
             done = {one.type: dict(one.restarts) for one in self._spec.processes}
@@ -309,7 +304,7 @@ class Rollout:
                 folds=self._state.folds,
                 quantities={one.type: one.quantity for one in self._spec.processes},
                 live=tuple(self._objects.deployments()),
-            ).routed(self._objects.routing())
+            ).routed(routing_of(self._spec))
 
         self._state = self._cluster.states.update(
             self._namespace, self._spec.app_id, committed, known=self._state
@@ -319,9 +314,7 @@ class Rollout:
         """Lead the traffic, and delete what is left of earlier releases."""
         companions = self._objects.companions()
         together(self._client.apply, companions)
-        faults.point("kubernetes.companion")
         routes = lead(self._cluster, self._spec.app_id, self._state)
-        faults.point("kubernetes.routed")
         desired = [*self._objects.ground(), *self._objects.deployments(), *companions, *routes]
         prune(
             self._client,
@@ -386,6 +379,15 @@ def lead(cluster: Cluster, app_id: str, state: AppState) -> list[Object]:
         if now.routing == state.routing:
             return made
         state = now
+
+
+def clear_away(cluster: Cluster, app_id: str, made: Iterable[Object]) -> None:
+    """Delete the routes that `lead` has no longer made, without waiting for a reconcile."""
+    there = {(body["kind"], body["metadata"]["name"]) for body in made}
+    namespace, by_gateway = cluster.namespace(app_id), bool(cluster.settings.gateway)
+    for kind, name in NAMES:
+        if (kind.name, name) not in there and (kind is HTTP_ROUTE) == by_gateway:
+            cluster.client.delete(kind, namespace, name)
 
 
 def rolls_of(spec: AppSpec, folds: Mapping[str, int]) -> dict[str, int]:

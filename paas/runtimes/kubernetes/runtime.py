@@ -10,12 +10,15 @@ from paas.runtimes.base import (
     AppSpec,
     Attachment,
     Certificate,
+    Disturbance,
     Event,
+    HostCertificate,
     LogSource,
     OneOff,
     ProcessStatus,
     RouteTable,
     RuntimeFailure,
+    ScheduledRun,
     Size,
     Terminal,
     Usage,
@@ -23,6 +26,7 @@ from paas.runtimes.base import (
 from paas.runtimes.kubernetes import (
     attaching,
     certificates,
+    cron,
     drift,
     kinds,
     metrics,
@@ -33,8 +37,9 @@ from paas.runtimes.kubernetes import (
 from paas.runtimes.kubernetes.board import Board
 from paas.runtimes.kubernetes.cluster import Cluster
 from paas.runtimes.kubernetes.names import APP, OURS, object_name, selector
-from paas.runtimes.kubernetes.objects import Routing
-from paas.runtimes.kubernetes.rollout import Rollout, lead
+from paas.runtimes.kubernetes.objects import certificate, certificates_of_hosts
+from paas.runtimes.kubernetes.rollout import Rollout, clear_away, lead
+from paas.runtimes.kubernetes.routes import Routing
 from paas.runtimes.kubernetes.scaling import Scaling
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.state import AppState
@@ -63,18 +68,23 @@ class KubernetesRuntime:
         yield from Rollout(self._cluster, spec, token).steps()
 
     def route(
-        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+        self,
+        app_id: str,
+        hosts: tuple[str, ...],
+        *,
+        maintenance: bool,
+        routing: int,
+        certificates: tuple[HostCertificate, ...] = (),
     ) -> None:
         states, namespace = self._cluster.states, self._cluster.namespace(app_id)
-        wanted = Routing(hosts, maintenance, routing)
+        wanted = Routing(hosts, maintenance, routing, certificates_of_hosts(certificates))
         state = states.read(namespace, app_id)
         if not state.release:
             return  # nothing was applied yet: the first apply brings its own
-        lead(
-            self._cluster,
-            app_id,
-            states.update(namespace, app_id, lambda now: now.routed(wanted), known=state),
-        )
+        for one in certificates:
+            self._cluster.client.apply(certificate(namespace, app_id, one))
+        state = states.update(namespace, app_id, lambda now: now.routed(wanted), known=state)
+        clear_away(self._cluster, app_id, lead(self._cluster, app_id, state))
 
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
@@ -183,6 +193,13 @@ class KubernetesRuntime:
         return None
 
     autoscales = True
+    schedules = True
+
+    def scheduled_runs(self, app_id: str) -> list[ScheduledRun]:
+        return cron.scheduled_runs(self._asked, app_id)
+
+    def disturbed(self) -> Mapping[str, Disturbance]:
+        return self._board.take_disturbed() if self._board is not None else {}
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
         return drift.drift(self._asked, specs)

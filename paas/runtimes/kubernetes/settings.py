@@ -24,6 +24,7 @@ class ClusterSettings:
             may speak to an app's pods.
         cluster_issuer: the cert-manager ClusterIssuer of every host; "" means no TLS section.
         wildcard: the controller's default certificate serves the hosts below the panel's domain.
+        https_port: where visitors reach the ingress controller by TLS.
         domain: the panel's; apps answer below it.
         gateway: "namespace/name" of a Gateway: routes become HTTPRoutes of it, not Ingresses.
         node_selector: labels a node must have to run apps.
@@ -38,6 +39,7 @@ class ClusterSettings:
     ingress_namespace: str = "kube-system"
     cluster_issuer: str = ""
     wildcard: bool = False
+    https_port: int = 443
     domain: str = "localhost"
     gateway: str = ""
     node_selector: Mapping[str, str] = field(default_factory=dict)
@@ -49,8 +51,8 @@ class ClusterSettings:
     @classmethod
     def of(cls, environ: Mapping[str, str] | None = None) -> ClusterSettings:
         """What `PAAS_NAMESPACE_PREFIX`, `PAAS_INGRESS_CLASS`, `PAAS_INGRESS_NAMESPACE`,
-        `PAAS_CLUSTER_ISSUER`, `PAAS_WILDCARD_TLS`, `PAAS_DOMAIN`, `PAAS_GATEWAY`,
-        `PAAS_NODE_SELECTOR` and `PAAS_DRAIN_SECONDS` say.
+        `PAAS_CLUSTER_ISSUER`, `PAAS_WILDCARD_TLS`, `PAAS_INGRESS_PORT`, `PAAS_DOMAIN`,
+        `PAAS_GATEWAY`, `PAAS_NODE_SELECTOR` and `PAAS_DRAIN_SECONDS` say.
 
         Raises:
             RuntimeFailure: one of them cannot be used; the text says which and why.
@@ -62,10 +64,11 @@ class ClusterSettings:
             ingress_namespace=env.get("PAAS_INGRESS_NAMESPACE") or cls.ingress_namespace,
             cluster_issuer=env.get("PAAS_CLUSTER_ISSUER", ""),
             wildcard=_switch(env, "PAAS_WILDCARD_TLS"),
+            https_port=_number(env, "PAAS_INGRESS_PORT", cls.https_port, 65_535),
             domain=env.get("PAAS_DOMAIN") or cls.domain,
             gateway=_gateway(env.get("PAAS_GATEWAY", "")),
             node_selector=_selector(env.get("PAAS_NODE_SELECTOR", "")),
-            drain_seconds=_seconds(env, "PAAS_DRAIN_SECONDS", cls.drain_seconds),
+            drain_seconds=_number(env, "PAAS_DRAIN_SECONDS", cls.drain_seconds, 300),
         )
 
 
@@ -105,8 +108,8 @@ def _selector(text: str) -> dict[str, str]:
     return dict(sorted(chosen.items()))
 
 
-def _seconds(env: Mapping[str, str], name: str, default: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, most: int) -> int:
     text = env.get(name) or str(default)
-    if not text.isdecimal() or int(text) > 300:
-        raise RuntimeFailure(f"{name}={text} is no number of seconds from 0 to 300.")
+    if not text.isdecimal() or int(text) > most:
+        raise RuntimeFailure(f"{name}={text} is no number from 0 to {most}.")
     return int(text)

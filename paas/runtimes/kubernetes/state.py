@@ -20,7 +20,7 @@ from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.errors import Exists, Gone, Moved, Terminating
 from paas.runtimes.kubernetes.kinds import LEASE, SECRET
 from paas.runtimes.kubernetes.names import APP, OURS, PART, Object, labels
-from paas.runtimes.kubernetes.objects import Routing
+from paas.runtimes.kubernetes.routes import Routing
 
 TOKEN = "paas-token"  # noqa: S105 - a Lease's name
 NAME = "paas-state"
@@ -52,6 +52,13 @@ class AppState:
         """With `routing`, unless a newer one is known."""
         return self if routing.version < self.routing.version else replace(self, routing=routing)
 
+    @property
+    def image(self) -> str:
+        """The live release's; "" before the first."""
+        for body in self.live:
+            return str(body["spec"]["template"]["spec"]["containers"][0]["image"])
+        return ""
+
     def live_named(self, name: str) -> Object | None:
         return next((body for body in self.live if body["metadata"]["name"] == name), None)
 
@@ -71,7 +78,7 @@ def _parsed(secret: Object) -> AppState:
         **data
         | {
             "live": tuple(data["live"]),
-            "routing": Routing(tuple(routing["hosts"]), routing["maintenance"], routing["version"]),
+            "routing": Routing(**routing | {"hosts": tuple(routing["hosts"])}),
             "version": secret["metadata"]["resourceVersion"],
         }
     )

@@ -306,3 +306,17 @@ def _conditions(body: Object) -> dict[str, Object]:
 
 def _last(pods: list[Object]) -> Object | None:
     return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+
+
+LOST = 137
+"""Exit status of what was deleted before it could say one."""
+
+
+def exit_status(pod: Object) -> int | None:
+    """How its container ended; None while it runs or waits."""
+    for container in containers_of(pod):
+        ended = (container.get("state") or {}).get("terminated")
+        if ended:
+            return int(ended.get("exitCode", 1))
+    phase = (pod.get("status") or {}).get("phase")
+    return {"Succeeded": 0, "Failed": LOST}.get(str(phase))

@@ -17,8 +17,9 @@ from paas.runtimes.kubernetes.board import Board
 from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.errors import ApiError
 from paas.runtimes.kubernetes.feed import Feed
+from paas.runtimes.kubernetes.guard import Guard
 from paas.runtimes.kubernetes.kinds import DEPLOYMENT, EVENT, POD, REPLICASET, Kind
-from paas.runtimes.kubernetes.names import APP, INDEX, ONE_OFF, OURS, Object
+from paas.runtimes.kubernetes.names import APP, INDEX, OURS, PROCESS, Object
 from paas.runtimes.kubernetes.objects import WAITS
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.verdict import containers_of, uid_of
@@ -82,6 +83,7 @@ class ClusterView:
             keep=_bare_event,
             on_change=self._warn,
         )
+        self._guard = Guard(settings, self._client, board.tell_disturbed) if board else None
         self._lock = threading.Lock()
         self._started = False
         self._seen = -1
@@ -146,12 +148,16 @@ class ClusterView:
     def close(self) -> None:
         self._feed.close()
         self._warnings.close()
+        if self._guard is not None:
+            self._guard.close()
 
     def _start(self) -> None:
         with self._lock:
             if not self._started:
                 self._feed.start()
                 self._warnings.start()
+                if self._guard is not None:
+                    self._guard.start()
                 self._started = True
 
     def _has_room(self) -> bool:
@@ -205,7 +211,7 @@ class ClusterView:
         """Let it stay `web.2`, whatever becomes of the others."""
         meta = follower.pod["metadata"]
         number = follower.process.rpartition(".")[2]
-        if slots.written(follower.pod) is None and ONE_OFF not in meta["labels"]:
+        if slots.written(follower.pod) is None and PROCESS in meta["labels"]:
             change = {"metadata": {"annotations": {INDEX: number}}}
             with suppress(RuntimeFailure):
                 self._client.merge(POD, meta["namespace"], meta["name"], change)

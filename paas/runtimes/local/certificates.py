@@ -15,6 +15,7 @@ from cryptography import x509
 
 from paas.instance import Instance
 from paas.runtimes.base import Certificate
+from paas.runtimes.local.own import OwnCertificates
 
 _PATIENCE = 40.0  # seconds an ACME CA has to answer
 _POLL = 0.2  # seconds
@@ -27,6 +28,9 @@ def obtain(instance: Instance, host: str) -> Certificate:
     """The body of `Runtime.certificate`: a visit by TLS makes Caddy get one, as any visit does."""
     if not instance.tls:
         return Certificate(problem="HTTPS is off: set PAAS_TLS")
+    own = OwnCertificates(instance).expires(host)
+    if own is not None:
+        return _shown(instance, host, own)
     known = _stored(instance, host)
     if known is not None and known.expires is not None and known.expires > datetime.now(UTC):
         return known
@@ -42,6 +46,18 @@ def obtain(instance: Instance, host: str) -> Certificate:
     return _stored(instance, host) or Certificate(problem=_UNKNOWN)
 
 
+def _shown(instance: Instance, host: str, expires: datetime) -> Certificate:
+    """Whether visitors see the owner's: Caddy shows one that it has got itself till it ends."""
+    shown = _visit(instance, host)
+    if shown is not None and shown != expires:
+        return Certificate(
+            expires=shown,
+            problem="yours is stored, but the front door had got one of its own before: it shows "
+            "yours from its next start on",
+        )
+    return Certificate(expires=expires)
+
+
 def _stored(instance: Instance, host: str) -> Certificate | None:
     """The one that lasts longest, if issuers have changed."""
     folders = (instance.caddy_storage / "certificates").glob(f"*/{host}/{host}.crt")
@@ -53,8 +69,8 @@ def _stored(instance: Instance, host: str) -> Certificate | None:
     return Certificate(expires=max(expiries)) if expiries else None
 
 
-def _visit(instance: Instance, host: str) -> None:
-    """A handshake whose certificate is not looked at: whether there is one is what matters."""
+def _visit(instance: Instance, host: str) -> datetime | None:
+    """A handshake: until when the certificate is good that is shown; None if there is none."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -63,9 +79,11 @@ def _visit(instance: Instance, host: str) -> None:
         socket.create_connection(
             (instance.front_address, instance.tls.port), timeout=_PATIENCE
         ) as plain,
-        context.wrap_socket(plain, server_hostname=host),
+        context.wrap_socket(plain, server_hostname=host) as secure,
     ):
-        return
+        shown = secure.getpeercert(binary_form=True)
+        return x509.load_der_x509_certificate(shown).not_valid_after_utc if shown else None
+    return None
 
 
 def _logged(instance: Instance, host: str, *, since: float) -> str:

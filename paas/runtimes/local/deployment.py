@@ -237,6 +237,8 @@ class Deployment:
             state = slot.save(self._switched(slot.state))
             faults.point("local.committed")
             parts.routes.set(state.hosts, state.web_ports, maintenance=state.maintenance)
+            if state.routing == spec.routing:
+                parts.own.set(state.hosts, spec.certificates)
             gone = before.difference(state.hosts)
         parts.drop_hosts(spec.app_id, gone)
 

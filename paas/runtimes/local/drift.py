@@ -33,6 +33,7 @@ def _is_true(parts: Parts, spec: AppSpec, programs: set[str]) -> bool:
     live = state.among(Phase.LIVE)
     return (
         _is_routed(parts, spec, state)
+        and parts.own.are(spec.hosts, spec.certificates)
         and state.release == spec.release
         and {(record.name, record.fingerprint) for record in live} == _keys(spec)
         and all(record.program(state.app_id) in programs for record in live)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from paas.instance import Instance, TlsMode
-from paas.runtimes.local import pages, tls
-from paas.runtimes.local.pages import Page
+from paas.runtimes import pages
+from paas.runtimes.local import tls
 from paas.runtimes.local.routes import SLOTS
+from paas.runtimes.pages import Page
 
 Json = dict[str, Any]
 
@@ -35,6 +37,7 @@ one at a time (gunicorn's default) waits meanwhile.
 
 def caddy_config(instance: Instance) -> Json:
     """Caddy's whole configuration for `instance`; run `caddy run --config FILE` with it."""
+    secret = secrets.token_hex(16)  # apps share the loopback with Caddy
     return {
         "admin": {"listen": f"unix/{instance.caddy_socket}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(instance.caddy_storage)},
@@ -43,14 +46,14 @@ def caddy_config(instance: Instance) -> Json:
             "http": {
                 "grace_period": "10s",
                 **tls.ports(instance),
-                "servers": {"front": _server(instance)},
+                "servers": {"front": _server(instance, secret)},
             },
-            **tls.apps(instance),
+            **tls.apps(instance, secret),
         },
     }
 
 
-def _server(instance: Instance) -> Json:
+def _server(instance: Instance, secret: str) -> Json:
     hosts = {"host": _panel_hosts(instance)}
     return {
         "listen": _addresses(instance),
@@ -59,7 +62,7 @@ def _server(instance: Instance) -> Json:
         **_before_us(instance),
         "logs": {"default_logger_name": "router"},
         "routes": [
-            *tls.routes(instance, _panel_hosts(instance)),
+            *tls.routes(instance, _panel_hosts(instance), secret),
             # What most requests want comes first: a route passed by costs each of them.
             _app_route(instance, hosts),
             {"match": [hosts], "handle": _panel(instance), "terminal": True},

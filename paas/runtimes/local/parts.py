@@ -7,6 +7,8 @@ from pathlib import Path
 
 from paas import faults
 from paas.instance import Instance
+from paas.runtimes.base import HostCertificate
+from paas.runtimes.local.own import OwnCertificates
 from paas.runtimes.local.processes import Processes
 from paas.runtimes.local.routes import Routes
 from paas.runtimes.local.state import StateStore
@@ -22,6 +24,7 @@ class Parts:
     supervisor: Supervisor
     processes: Processes
     routes: Routes
+    own: OwnCertificates
     boot_timeout: float
     stop_timeout: float
 
@@ -34,6 +37,7 @@ class Parts:
             supervisor=supervisor,
             processes=Processes(instance, supervisor, stop_timeout),
             routes=Routes(instance),
+            own=OwnCertificates(instance),
             boot_timeout=boot_timeout,
             stop_timeout=stop_timeout,
         )
@@ -59,7 +63,13 @@ class Parts:
         return host if self.instance.port == 80 else f"{host}:{self.instance.port}"
 
     def route(
-        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+        self,
+        app_id: str,
+        hosts: tuple[str, ...],
+        *,
+        maintenance: bool,
+        routing: int,
+        certificates: tuple[HostCertificate, ...],
     ) -> None:
         """The body of `Runtime.route`."""
         if app_id not in self.store.app_ids():
@@ -71,6 +81,8 @@ class Parts:
             state = slot.save(slot.state.routed(hosts, maintenance=maintenance, routing=routing))
             faults.point("local.routing")
             self.routes.set(state.hosts, state.web_ports, maintenance=state.maintenance)
+            if state.routing == routing:
+                self.own.set(state.hosts, certificates)
         self.drop_hosts(app_id, before.difference(state.hosts))
 
     def drop_hosts(self, app_id: str, hosts: set[str]) -> None:
@@ -86,3 +98,4 @@ class Parts:
                     self.routes.set(taken, state.web_ports, maintenance=state.maintenance)
                 hosts = hosts - theirs
         self.routes.remove(hosts)
+        self.own.remove(hosts)

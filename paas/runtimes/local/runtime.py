@@ -13,12 +13,15 @@ from paas.runtimes.base import (
     AppSpec,
     Attachment,
     Certificate,
+    Disturbance,
     Event,
+    HostCertificate,
     LogSource,
     OneOff,
     ProcessStatus,
     RouteTable,
     RuntimeFailure,
+    ScheduledRun,
     Size,
     Terminal,
     Usage,
@@ -67,10 +70,22 @@ class LocalRuntime:
             yield from Deployment(self._parts, spec, token).steps()
 
     def route(
-        self, app_id: str, hosts: tuple[str, ...], *, maintenance: bool, routing: int
+        self,
+        app_id: str,
+        hosts: tuple[str, ...],
+        *,
+        maintenance: bool,
+        routing: int,
+        certificates: tuple[HostCertificate, ...] = (),
     ) -> None:
         with _fit_for_the_user():
-            self._parts.route(app_id, hosts, maintenance=maintenance, routing=routing)
+            self._parts.route(
+                app_id,
+                hosts,
+                maintenance=maintenance,
+                routing=routing,
+                certificates=certificates,
+            )
 
     def tend(self) -> bool:
         if time.monotonic() >= self._next_sweep:
@@ -158,6 +173,13 @@ class LocalRuntime:
         return SLOTS if process_type == "web" else MOST_PROCESSES
 
     autoscales = False
+    schedules = False
+
+    def scheduled_runs(self, app_id: str) -> list[ScheduledRun]:
+        return []
+
+    def disturbed(self) -> Mapping[str, Disturbance]:
+        return {}
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
         return drift.drift(self._parts, specs)

@@ -37,13 +37,15 @@ def server(instance: Instance) -> Json:
     return {"tls_connection_policies": [{}], "protocols": ["h1", "h2"]} if instance.tls else {}
 
 
-def apps(instance: Instance) -> Json:
-    """Caddy's `tls` and `pki`."""
+def apps(instance: Instance, secret: str) -> Json:
+    """Caddy's `tls` and `pki`; `secret` keeps apps from asking for others' private keys."""
     if not instance.tls:
         return {}
+    own = {"via": "http", "url": _endpoint(instance, _own_path(secret))}
+    permission = {"module": "http", "endpoint": _endpoint(instance, _PERMISSION_PATH)}
     automation = {
-        "policies": [{"issuers": [_issuer(instance)], "on_demand": True}],
-        "on_demand": {"permission": {"module": "http", "endpoint": _endpoint(instance)}},
+        "policies": [{"issuers": [_issuer(instance)], "get_certificate": [own], "on_demand": True}],
+        "on_demand": {"permission": permission},
     }
     authority = {"local": {"name": "paas", "install_trust": False}}
     return {
@@ -52,11 +54,15 @@ def apps(instance: Instance) -> Json:
     }
 
 
-def routes(instance: Instance, panel_hosts: list[str]) -> list[Json]:
-    """What comes before all other routes: the permission, then the way to HTTPS."""
+def routes(instance: Instance, panel_hosts: list[str], secret: str) -> list[Json]:
+    """What comes before all other routes: what Caddy asks itself, then the way to HTTPS."""
     if not instance.tls:
         return []
-    return [_permission(instance, panel_hosts), *_redirects(instance, panel_hosts)]
+    return [
+        _permission(instance, panel_hosts),
+        _own(instance, secret),
+        *_redirects(instance, panel_hosts),
+    ]
 
 
 def port_of_request(instance: Instance) -> str:
@@ -101,10 +107,42 @@ def _issuer(instance: Instance) -> Json:
     return issuer
 
 
-def _endpoint(instance: Instance) -> str:
+def _own_path(secret: str) -> str:
+    return f"/internal/tls/{secret}"
+
+
+def _own(instance: Instance, secret: str) -> Json:
+    """The certificate that a host's owner has brought, or 204."""
+    name = "{http.request.uri.query.server_name}"
+    folder = str(instance.own_certificates)
+    file = {"root": folder, "try_files": [f"/{name}.pem"]}
+    there = [
+        {"handler": "rewrite", "uri": "{http.matchers.file.relative}"},
+        {"handler": "file_server", "root": folder},
+    ]
+    checks = [
+        {
+            "match": [{"vars_regexp": {name: {"pattern": _NAME}}, "file": file}],
+            "handle": there,
+            "terminal": True,
+        },
+        {"handle": [{"handler": "static_response", "status_code": 204}]},
+    ]
+    local = [*_LOOPBACK, *_own_address(instance)]
+    return {
+        "match": [{"path": [_own_path(secret)], "remote_ip": {"ranges": local}}],
+        "handle": [
+            {"handler": "vars", "log_skip": True},
+            {"handler": "subroute", "routes": checks},
+        ],
+        "terminal": True,
+    }
+
+
+def _endpoint(instance: Instance, path: str) -> str:
     address = instance.front_address
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{instance.port}{_PERMISSION_PATH}"
+    return f"http://{host}:{instance.port}{path}"
 
 
 def _permission(instance: Instance, panel_hosts: list[str]) -> Json:
@@ -149,7 +187,8 @@ def _redirects(instance: Instance, panel_hosts: list[str]) -> list[Json]:
     if not instance.tls.redirect:
         return []
     storage = str(instance.caddy_storage / "certificates")
-    there = {"root": storage, "try_files": ["/*/{http.request.host}/{http.request.host}.crt"]}
+    own = {"root": str(instance.own_certificates), "try_files": ["/{http.request.host}.pem"]}
+    got = {"root": storage, "try_files": ["/*/{http.request.host}/{http.request.host}.crt"]}
     port = "" if instance.tls.port == 443 else f":{instance.tls.port}"
     moved = {
         "handler": "static_response",
@@ -159,5 +198,5 @@ def _redirects(instance: Instance, panel_hosts: list[str]) -> list[Json]:
     left_out: list[Json] = [{"path": ["/healthz"]}]
     if instance.tls.mode is TlsMode.INTERNAL:
         left_out.append({"host": panel_hosts})
-    match = {"protocol": "http", "not": left_out, "file": there}
-    return [{"match": [match], "handle": [moved], "terminal": True}]
+    matches = [{"protocol": "http", "not": left_out, "file": there} for there in (own, got)]
+    return [{"match": matches, "handle": [moved], "terminal": True}]
