@@ -36,7 +36,7 @@ test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
 
 # Every test that opens the database, and what an instance is used for and broken by, again on
 # PostgreSQL, which keeps no two writers apart by itself.
-ON_POSTGRES := acceptance database_lost faults faults_of_parts instance many using
+ON_POSTGRES := acceptance database_lost faults instance many using
 test-postgres: $(STAMPS)/dev
 	$(BIN)/python -m tests.postgres -n $(JOBS) --dist loadgroup -m "not e2e" tests
 	$(BIN)/python -m tests.postgres -n 2 --dist loadfile $(ON_POSTGRES:%=tests/e2e/test_%.py)

@@ -273,7 +273,7 @@ class Life:
                "HOSTNAME": key_of(self.pod)[1]}  # fmt: skip
         env |= self._environment(each)
         return await processes.start(
-            command, env, stdin=bool(each.get("stdin")), tty=bool(each.get("tty")),
+            [*self.cluster.node, *command], env, stdin=bool(each.get("stdin")), tty=bool(each.get("tty")),
             directory=self._directory,
         )  # fmt: skip
 
