@@ -76,6 +76,8 @@ def test_nixpkgs_that_is_not_pinned_says_so(site: Site) -> None:
         pytest.skip("it is pinned here")
     with pytest.raises(NixFailed, match="PAAS_NIX_PACKAGES=debian"):
         site.store.run("nix-instantiate", str(NIX / "packages/nixpkgs"), "-A", "python")
+    with pytest.raises(NixFailed, match="PAAS_NIX_PACKAGES=debian"):
+        _ = PackageSet(site.instance, site.store, "nixpkgs", NIX).versions
 
 
 def test_what_the_locks_hold() -> None:
