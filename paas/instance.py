@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 DEFAULT_PORT = 8080
@@ -206,7 +207,7 @@ class Instance:
         return self.run / "apps.sock"
 
     # --- addresses --------------------------------------------------------
-    @property
+    @cached_property
     def origin(self) -> str:
         """`scheme://host[:port]` of the panel, without a slash at the end."""
         return self._origin_of(self.domain)
