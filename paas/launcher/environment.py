@@ -15,6 +15,7 @@ _NAMES = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "NIX_PATH"),
         *("NODE_EXTRA_CA_CERTS", "GOPROXY", "GOPRIVATE", "GONOSUMDB", "GOSUMDB"),
         *("DATABASE_URL", "KUBECONFIG"),
+        *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),  # how a pod finds its cluster
     }
 )
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"})

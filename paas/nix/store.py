@@ -285,7 +285,8 @@ def require_nix() -> str:
             "Nix is missing. Install it (Debian: apt install nix-bin; elsewhere: nixos.org), "
             "or build without it: PAAS_BUILDER=host."
         )
-    text = subprocess.run(["nix-store", "--version"], capture_output=True, text=True).stdout
+    # `nix-store --version` would make folders in the machine's store, or fail as a plain user.
+    text = subprocess.run(["nix", "--version"], capture_output=True, text=True).stdout
     found = re.search(r"(\d+)\.(\d+)[\d.]*", text)
     if found is None or (int(found[1]), int(found[2])) < OLDEST:
         raise NixUnavailable(
