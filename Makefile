@@ -40,10 +40,12 @@ test-nix: $(STAMPS)/dev
 test-heroku: $(STAMPS)/dev $(STAMPS)/heroku
 	$(BIN)/pytest -n 2 --dist loadfile tests/heroku
 
-# What speaks to the database, again on PostgreSQL, which keeps no two writers apart by itself.
+# Every test that opens the database, and what an instance is used for and broken by, again on
+# PostgreSQL, which keeps no two writers apart by itself.
+ON_POSTGRES := acceptance database_lost faults instance many using
 test-postgres: $(STAMPS)/dev
-	$(BIN)/python -m tests.postgres -n 2 --builder host tests/accounts tests/catalog tests/source tests/builds \
-	  tests/releases tests/formation tests/logs tests/api tests/e2e/test_acceptance.py
+	$(BIN)/python -m tests.postgres --builder host -n $(JOBS) --dist loadgroup -m "not e2e" tests
+	$(BIN)/python -m tests.postgres --builder host -n 2 --dist loadfile $(ON_POSTGRES:%=tests/e2e/test_%.py)
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -17,6 +18,7 @@ from paas.runtimes.base import RuntimeFailure
 
 logger = logging.getLogger(__name__)
 
+DATABASE_AWAY = "The database does not answer. Try again in a moment; logs/panel/web.log says why."
 _INSIDE = "Something went wrong inside paas. logs/panel/web.log has the details."
 
 
@@ -26,6 +28,8 @@ def handle_errors(api: NinjaAPI) -> None:
         Refused: _refused,
         RuntimeFailure: _runtime,
         RedisError: _redis,
+        OperationalError: _database,
+        InterfaceError: _database,
         HttpError: _http,
         ValidationError: _invalid,
         RequestDataTooBig: _too_big,
@@ -76,6 +80,11 @@ def _runtime(request: HttpRequest, error: RuntimeFailure) -> HttpResponse:
 def _redis(request: HttpRequest, error: RedisError) -> HttpResponse:
     message = "Redis does not answer. Try again in a moment."
     return error_response(503, "unavailable", message)
+
+
+def _database(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.error("%s %s: %s", request.method, request.path, error)
+    return error_response(503, "unavailable", DATABASE_AWAY)
 
 
 def _http(request: HttpRequest, error: HttpError) -> HttpResponse:

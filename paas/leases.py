@@ -8,21 +8,26 @@ Each claim raises the token, so whoever was thought dead can change nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
-from django.db import close_old_connections, connections, models
+from django.db import Error, close_old_connections, connections, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+logger = logging.getLogger(__name__)
+
 LEASE_SECONDS = 10.0
 RENEW_EVERY = 2.0
+_TICK = 0.25
 
 Arrows = Mapping[str, Collection[str]]
 """State → the states it may move to."""
@@ -109,8 +114,9 @@ def move(
 class Heartbeat:
     """Renews leases in a thread of its own while the work goes on.
 
-    `lost` is set as soon as a lease is no longer ours. `also` is called at
-    each beat (it looks for a wish to cancel).
+    `lost` is set as soon as a lease is no longer ours, or may not be: the
+    database was away for as long as one lasts. `also` is called at each beat
+    (it looks for a wish to cancel).
     """
 
     def __init__(self, also: Callable[[], None] | None = None) -> None:
@@ -146,15 +152,19 @@ class Heartbeat:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        beats = 0
-        tick = 0.25
-        while not self._stop.wait(tick):
-            close_old_connections()
-            beats += 1
-            if self._also is not None:
-                self._also()
-            if beats % round(RENEW_EVERY / tick) == 0:
-                self._renew()
+        renewed = time.monotonic()
+        while not self._stop.wait(_TICK):
+            try:
+                close_old_connections()
+                if self._also is not None:
+                    self._also()
+                if time.monotonic() - renewed >= RENEW_EVERY:
+                    self._renew()
+                    renewed = time.monotonic()
+            except Error as error:
+                logger.warning("a lease cannot be renewed: %s", error)
+            if time.monotonic() - renewed > LEASE_SECONDS:
+                self.lost.set()
         connections.close_all()
 
     def _renew(self) -> None:

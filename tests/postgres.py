@@ -1,6 +1,8 @@
 """A PostgreSQL of the tests' own: `python -m tests.postgres PYTEST-ARGUMENTS...` runs tests on it.
 
-It lives in a temporary folder on a free loopback port, and ends with whoever asked for it.
+It lives in a temporary folder on a free loopback port, and ends with whoever asked for it. Of the
+tests that are named, those run that open the database or start an instance; each instance gets a
+database of its own (see `tests/e2e/world.py`).
 """
 
 from __future__ import annotations
@@ -9,21 +11,28 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
-from tests.e2e.world import CHECKOUT, free_port
+from tests.ports import free_port
 
+_CHECKOUT = Path(__file__).resolve().parents[1]
 _PASSWORD = "p/w:@ '%"
 _QUOTED = "p%2Fw%3A%40%20%27%25"
 _PATIENCE = 60.0  # seconds
+# What is lost with the machine's power is of no use to a test.
+_HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=400")
 
 
 def tool(name: str) -> str | None:
@@ -36,44 +45,82 @@ def installed() -> bool:
     return all(map(tool, ("initdb", "postgres", "pg_dump", "pg_restore")))
 
 
-@contextlib.contextmanager
-def server() -> Iterator[str]:
-    """The URL of a running server, without a database's name."""
-    # Not a folder of pytest's: those are closed to the server's user.
-    with tempfile.TemporaryDirectory(prefix="paas-postgres-") as name:
-        folder, port = Path(name), free_port()
-        who = _server_user(folder)
-        secret = folder / "pw"
+@dataclass
+class Server:
+    """One in `folder`; `url` names it without a database."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://paas:{_QUOTED}@127.0.0.1:{self.port}"
+
+    def make(self) -> None:
+        """Its files."""
+        secret = self.folder / "pw"
         secret.write_text(_PASSWORD)
         secret.chmod(0o644)
-        initdb = [tool("initdb"), "-D", str(folder / "data"), "-U", "paas", "-A", "scram-sha-256"]
-        subprocess.run([*initdb, f"--pwfile={secret}"], check=True, capture_output=True, **who)
-        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
-        command = [tool("postgres"), "-D", str(folder / "data"), *options, "-c", "fsync=off"]
-        postgres = subprocess.Popen(command, stderr=subprocess.DEVNULL, **who)
+        initdb = [tool("initdb"), "-D", str(self._data), "-U", "paas", "-A", "scram-sha-256"]
+        initdb += ["--no-sync", f"--pwfile={secret}"]
+        subprocess.run(initdb, check=True, capture_output=True, **self._user)
+
+    def start(self) -> None:
+        """Until it answers."""
+        options = ["-p", str(self.port), "-k", str(self.folder), "-c", "listen_addresses=127.0.0.1"]
+        hasty = [word for setting in _HASTY for word in ("-c", setting)]
+        command = [tool("postgres"), "-D", str(self._data), *options, *hasty]
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **self._user)
+        _wait_for(f"{self.url}/postgres")
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """SIGINT is PostgreSQL's "fast": connections are cut."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+            self.process = None
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _user(self) -> dict[str, Any]:
+        """PostgreSQL refuses to run as root."""
+        if os.geteuid() != 0:
+            return {}
+        user = pwd.getpwnam("nobody")
+        os.chown(self.folder, user.pw_uid, user.pw_gid)
+        return {
+            "user": user.pw_uid,
+            "group": user.pw_gid,
+            "extra_groups": [],
+            "cwd": str(self.folder),
+        }
+
+
+@contextlib.contextmanager
+def server() -> Iterator[Server]:
+    """One that runs."""
+    # Not a folder of pytest's: those are closed to the server's user.
+    with tempfile.TemporaryDirectory(prefix="paas-postgres-") as folder:
+        made = Server(Path(folder))
+        made.make()
         try:
-            url = f"postgres://paas:{_QUOTED}@127.0.0.1:{port}"
-            _wait_for(f"{url}/postgres")
-            yield url
+            made.start()
+            yield made
         finally:
-            postgres.terminate()
-            postgres.wait(60)
+            made.stop()
 
 
-def make_database(url: str, name: str) -> str:
-    """The URL of a new, empty database of the server at `url`."""
-    with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
+def make_database(url: str, name: str = "") -> str:
+    """The URL of a new, empty database of the server at `url`, which may name another one."""
+    here = urlsplit(url)
+    name = name or f"paas_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(here._replace(path="/postgres").geturl(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-    return f"{url}/{name}"
-
-
-def _server_user(folder: Path) -> dict[str, Any]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    user = pwd.getpwnam("nobody")
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": str(folder)}
+    return here._replace(path=f"/{name}").geturl()
 
 
 def _wait_for(url: str) -> None:
@@ -90,10 +137,10 @@ def _wait_for(url: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """pytest's exit status."""
-    with server() as url:
-        environment = os.environ | {"DATABASE_URL": make_database(url, "paas")}
-        argv = [sys.executable, "-m", "pytest", *arguments]
-        return subprocess.run(argv, cwd=CHECKOUT, env=environment).returncode
+    with server() as postgres:
+        environment = os.environ | {"DATABASE_URL": make_database(postgres.url, "paas")}
+        argv = [sys.executable, "-m", "pytest", "-p", "tests.with_database", *arguments]
+        return subprocess.run(argv, cwd=_CHECKOUT, env=environment).returncode
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,6 +24,7 @@ from apps.accounts.errors import NotFound, Refused
 from apps.accounts.policy import Actor
 from apps.accounts.sessions import user_of
 from apps.dashboard.guard import SAFE_METHODS, check_origin, secure
+from paas.errors import DATABASE_AWAY
 from paas.runtimes.base import RuntimeFailure
 
 View = Callable[..., HttpResponseBase]
@@ -156,6 +158,9 @@ def _answering(view: Callable[..., HttpResponse]) -> View:
             return secure(refusal(request, error))
         except RuntimeFailure as error:
             return secure(_unavailable(request, f"The runtime does not answer: {error}"))
+        except (OperationalError, InterfaceError) as error:
+            logger.error("%s %s: %s", request.method, request.path, error)
+            return secure(_without_database(request))
         except RedisError:
             return secure(_unavailable(request, "Redis does not answer. Try again in a moment."))
         except Exception:
@@ -176,6 +181,12 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 
 def _unavailable(request: HttpRequest, text: str) -> HttpResponse:
     return show(request, None, "refusal", 503, heading=_HEADINGS[503], text=text)
+
+
+def _without_database(request: HttpRequest) -> HttpResponse:
+    """As `_unavailable`, but no session is asked for a notice."""
+    context = {"actor": None, "notice": "", "heading": _HEADINGS[503], "text": DATABASE_AWAY}
+    return render(request, "dashboard/refusal.html", context, status=503)
 
 
 def _broken(request: HttpRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from apps.accounts.errors import Refused
@@ -18,16 +19,16 @@ from apps.builds.log import End, LogFile
 from apps.builds.models import BUILD_ARROWS, Build, BuildState
 from apps.builds.paths import build_log
 from apps.formation.events import tell_api
-from apps.formation.failures import CANCELLED, Failure
+from apps.formation.failures import CANCELLED, DATABASE_AWAY, Failure
 from apps.formation.manifest import complete_variables
 from apps.formation.postdeploy import run_postdeploy
 from apps.formation.queue import enqueue
-from apps.formation.rollout import Push, RolloutFailed, roll_out
+from apps.formation.rollout import Push, RolloutFailed, fail_release, roll_out
 from apps.formation.slots import PUSHES, build_slot
 from apps.formation.spec import plan_of
 from apps.releases.create import Contents, create_release, variables_of
 from apps.releases.log import release_log
-from apps.releases.models import Release
+from apps.releases.models import UNFINISHED, Release
 from apps.source.repositories import archive_path
 from paas import faults, leases
 from paas.leases import Heartbeat, LeaseLost, move
@@ -103,6 +104,7 @@ class _Deploy:
         except Exception as error:
             logger.exception("%s failed", self.build)
             self._end(BuildState.FAILED, _unexpected(error))
+            self._fail_release(_unexpected(error))
 
     def _release(self) -> None:
         release = create_release(self.build.app, self.build.user, self._compose)
@@ -138,6 +140,12 @@ class _Deploy:
         self.log.close(End(str(state)))
         tell_api(self.build.app, f"Build {state}: {failure.what}")
 
+    def _fail_release(self, failure: Failure) -> None:
+        """A release is failed by whoever meets a reason; for what nobody expected that is us."""
+        for release in Release.objects.filter(build=self.build, state__in=UNFINISHED):
+            fail_release(release, failure)
+            enqueue("reconcile", self.build.app_id)
+
     def _move(self, to: BuildState, **fields: Any) -> None:
         move(
             self.build,
@@ -172,6 +180,8 @@ def _app_kind(plan: Mapping[str, object] | None) -> str:
 
 
 def _unexpected(error: Exception) -> Failure:
+    if isinstance(error, DatabaseError):
+        return DATABASE_AWAY
     if isinstance(error, OSError) and error.errno is not None:
         return Failure(
             what=f"The machine said: {error.strerror}",

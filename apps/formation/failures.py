@@ -30,8 +30,13 @@ class Failure:
 
 WORKER_LOST = Failure(
     what="The worker was lost",
-    why="the process that carried this out ended before it was done",
+    why="the process that carried this out ended, or lost the database, before it was done",
     fix="Nothing was changed. Try again; if it happens again, look into logs/panel/worker.log.",
+)
+DATABASE_AWAY = Failure(
+    what="The database did not answer",
+    why="it was restarted, or cut the connection, while this was carried out",
+    fix="Nothing was changed: what ran before goes on. Push again.",
 )
 CANCELLED = Failure(what="Cancelled", fix="Nothing was changed. Push again when you are ready.")
 

@@ -79,8 +79,8 @@ class Ticker(threading.Thread):
 
 def _guarded(step: Callable[[], object]) -> bool:
     """A step that fails is told and tried again: the clock must never stop."""
-    close_old_connections()
     try:
+        close_old_connections()
         return bool(step())
     except Exception:
         logger.exception("the ticker's step failed")

@@ -13,6 +13,7 @@ from paas.gateway import unix_http
 
 _RETRY_FOR = 10.0  # seconds: a panel that restarts is back by then
 _RETRY_EVERY = 0.1
+_UNAVAILABLE = 503  # the panel's own word for a part of it that is away, with a text for the user
 
 UNAVAILABLE = "The panel is not answering; try again in a moment. `paas doctor` says what is wrong."
 
@@ -159,7 +160,7 @@ class Panel:
         request = unix_http.post(f"/internal/{room}/{path}", self.token, json.dumps(body).encode())
         status, payload = await self._send(request, repeatable=repeatable)
         answer = _decoded(payload)
-        if status >= 500 or answer is None:
+        if (status >= 500 and status != _UNAVAILABLE) or answer is None:
             raise PanelError(503, f"The panel failed (status {status}); try again in a moment.")
         if status >= 400:
             raise PanelError(status, str(answer.get("message") or "The panel refused this."))
@@ -169,7 +170,10 @@ class Panel:
         deadline = asyncio.get_running_loop().time() + _RETRY_FOR
         while True:
             try:
-                return await unix_http.exchange(self._socket, request)
+                status, payload = await unix_http.exchange(self._socket, request)
+                waits = asyncio.get_running_loop().time() < deadline
+                if status != _UNAVAILABLE or not repeatable or not waits:
+                    return status, payload
             except unix_http.TransportError as error:
                 lost = error.sent and not repeatable
                 if lost or asyncio.get_running_loop().time() > deadline:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from paas.instance import Instance
 from paas.keys import NIX_KEY, KeysError
@@ -16,7 +17,12 @@ from paas.nix.errors import NixError
 from paas.nix.store import Store, require_nix
 from paas.nix.targets import target
 
+_UPDATE = ("apt-get", "update", "--quiet")
 _INSTALL = ("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "nix-bin")
+
+
+_EXPRESSIONS = Path(__file__).resolve().parents[2] / "nix"
+_LOCK = "nix --extra-experimental-features 'nix-command flakes' flake lock ./nix"
 
 
 def wanted(environ: Mapping[str, str] | None = None) -> bool:
@@ -29,7 +35,8 @@ def check_nix(instance: Instance) -> str:
     """Which Nix builds, as text.
 
     Raises:
-        LaunchError: there is none that can be used, or no such cache as is wanted.
+        LaunchError: there is none that can be used, nothing to build of, or no such cache as is
+            wanted.
     """
     try:
         version = require_nix()
@@ -39,6 +46,7 @@ def check_nix(instance: Instance) -> str:
             require_sandbox(store)
     except NixError as error:
         raise LaunchError(str(error)) from error
+    _check_packages(_EXPRESSIONS)
     return f"{version}, store {store.config.remote}"
 
 
@@ -57,10 +65,23 @@ def bring_back(instance: Instance) -> None:
         ) from error
 
 
+def _check_packages(expressions: Path) -> None:
+    """Nothing can be built of a nixpkgs that is not pinned."""
+    packages = os.environ.get("PAAS_NIX_PACKAGES") or "nixpkgs"
+    if packages == "nixpkgs" and not (expressions / "flake.lock").exists():
+        raise LaunchError(
+            f"nixpkgs, of which apps are built, is not pinned here. Run `{_LOCK}` where it can be "
+            "reached, or build of Debian's packages: PAAS_NIX_PACKAGES=debian."
+        )
+
+
 def ensure_nix(instance: Instance) -> None:
-    """As `check_nix`; root's launcher installs a missing Nix on Debian."""
+    """As `check_nix`; root's launcher installs a missing Nix on Debian, and says so."""
     if shutil.which("nix-store") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Nix (apt-get install nix-bin) ...", flush=True)
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        # A fresh Debian knows no packages; one that is offline may have this one at hand.
+        subprocess.run(_UPDATE, env=env, capture_output=True, check=False)
         done = subprocess.run(_INSTALL, env=env, capture_output=True, text=True)
         if done.returncode != 0:
             raise LaunchError(

@@ -28,7 +28,8 @@ def get(alice):
 def _fill(app: App, count: int) -> None:
     first = App.objects.count()
     App.objects.bulk_create(
-        App(number=100 + n, name=f"app-{n}", owner=app.owner) for n in range(first, first + count)
+        App(number=app.number + 1 + n, name=f"app-{n}", owner=app.owner)
+        for n in range(first, first + count)
     )
     config = Config.objects.create(app=app, sealed="x")
     for version in range(first, first + count):

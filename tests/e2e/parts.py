@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from paas.nix.roots import Roots
 from paas.sandbox import builder_uids, cgroups
@@ -82,6 +83,9 @@ class Faults:
 
 def rows(world: World, query: str) -> list[tuple[object, ...]]:
     """Straight from the database, beside the panel."""
+    if world.database:
+        with psycopg.connect(world.database) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload]
     with sqlite3.connect(f"file:{world.home}/db.sqlite3?mode=ro", uri=True) as database:
         return database.execute(query).fetchall()
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,17 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import postgres
+from tests.ports import free_port
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "tests" / "apps"
 READY_WITHIN = 60.0
 _SOURCES = {".py", ".js", ".go", ".rb", ".php", ".rs"}
 _VERSION = re.compile(r'(\bVERSION(?:: &str)? = )".*"')
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -39,13 +35,17 @@ class Answer:
 
 @dataclass
 class World:
-    """One instance in a folder of its own; `home` is its PAAS_HOME."""
+    """One instance in a folder of its own; `home` is its PAAS_HOME.
+
+    `database` is its DATABASE_URL: "" for SQLite, unless the tests are run on a PostgreSQL.
+    """
 
     folder: Path
     port: int = field(default_factory=free_port)
     ssh_port: int = field(default_factory=free_port)
     rendezvous_port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
+    database: str = field(default_factory=lambda: _own_database())
     launcher: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,6 +76,7 @@ class World:
             "GIT_COMMITTER_EMAIL": "test@example.org",
             "NO_COLOR": "1",
             "PAAS_API_CALLS_PER_HOUR": "1000000",  # all of a run's tests are one user
+            **({"DATABASE_URL": self.database} if self.database else {}),
             **self.extra,
         }
 
@@ -233,10 +234,22 @@ class World:
         return response.status, json.loads(text) if text else None
 
 
+def _own_database() -> str:
+    """A new one beside that of the test run, if this has one."""
+    url = os.environ.get("DATABASE_URL", "")
+    return postgres.make_database(url) if url else ""
+
+
 @contextmanager
 def running(folder: Path, **extra: str) -> Iterator[World]:
     """A world that is up, and down again afterwards whatever happens."""
-    world = World(folder, extra=extra)
+    with up(World(folder, extra=extra)) as world:
+        yield world
+
+
+@contextmanager
+def up(world: World) -> Iterator[World]:
+    """The same for a world that was made already."""
     try:
         world.up()
         yield world

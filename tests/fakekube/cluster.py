@@ -48,6 +48,8 @@ class Cluster:
             restart (Jobs, one-offs), "all", or "none".
         entrypoint: what images have for one; put before the arguments of
             containers without a command.
+        node: a program of this machine that plays the node: it gets what a
+            container is to run as its last arguments.
 
     Attributes:
         invalid: what `kubernetes-validate` says against objects that were sent.
@@ -57,10 +59,15 @@ class Cluster:
     """
 
     def __init__(
-        self, *, speed: float = 1.0, run: str = "once", entrypoint: Sequence[str] = ()
+        self,
+        *,
+        speed: float = 1.0,
+        run: str = "once",
+        entrypoint: Sequence[str] = (),
+        node: Sequence[str] = (),
     ) -> None:
         self.clock = Clock(speed)
-        self.run, self.entrypoint = run, tuple(entrypoint)
+        self.run, self.entrypoint, self.node = run, tuple(entrypoint), tuple(node)
         self.store = Store()
         self.verbs = Verbs(self.store)
         self.verbs.before_create = self._denied

@@ -498,7 +498,7 @@ class FakeKube:
 
     Args:
         speed: cluster seconds per real second.
-        run, entrypoint: see `Cluster`.
+        run, entrypoint, node: see `Cluster`.
         validate: check everything that is sent with `kubernetes-validate`;
             what is invalid makes the end of the `with` fail.
 
@@ -513,9 +513,10 @@ class FakeKube:
         speed: float = 1.0,
         run: str = "once",
         entrypoint: Sequence[str] = (),
+        node: Sequence[str] = (),
         validate: bool = True,
     ) -> None:
-        self.cluster = Cluster(speed=speed, run=run, entrypoint=entrypoint)
+        self.cluster = Cluster(speed=speed, run=run, entrypoint=entrypoint, node=node)
         self._server = Server(self.cluster, validate=validate)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="fakekube", daemon=True)

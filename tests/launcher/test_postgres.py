@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(not postgres.installed(), reason="PostgreSQL is 
 @pytest.fixture
 def databases() -> Iterator[tuple[str, str]]:
     """The URLs of two empty databases."""
-    with postgres.server() as url:
-        yield postgres.make_database(url, "old"), postgres.make_database(url, "new")
+    with postgres.server() as server:
+        yield postgres.make_database(server.url), postgres.make_database(server.url)
 
 
 def test_a_postgres_database_comes_back_with_the_new_homes_paths(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,9 @@ def test_an_owned_overlay_can_be_changed_everywhere(bare: Box) -> None:
 
 
 def test_its_folders_are_private_and_it_may_write_there(bare: Box) -> None:
-    answer = bare.run(
-        "for d in /tmp /dev/shm /var/tmp; do echo x > $d/x && cat $d/x; done; id -u", **order(bare)
-    )
+    name = f"paas-{uuid.uuid4()}"
+    command = f"for d in /tmp /dev/shm /var/tmp; do echo x > $d/{name} && cat $d/{name}; done"
+    answer = bare.run(f"{command}; id -u", **order(bare))
     assert answer["output"].split()[:3] == ["x", "x", "x"]
     assert os.geteuid() != 0 or answer["output"].split()[3] != "0"
-    assert not Path("/tmp/x").exists()
+    assert not Path("/tmp", name).exists()

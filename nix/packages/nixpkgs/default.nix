@@ -3,6 +3,8 @@
   system ? builtins.currentSystem,
   nixpkgs ? import ./source.nix,
 }:
+# Said here: `present` would take a nixpkgs that cannot be had for one that has nothing.
+assert builtins.seq nixpkgs true;
 let
   pkgs = import nixpkgs {
     inherit system;

@@ -9,4 +9,4 @@ if builtins.pathExists file then
     sha256 = locked.narHash;
   }
 else
-  throw "nixpkgs is not pinned here: run `nix flake lock ./nix` where it can be reached, or set PAAS_NIX_PACKAGES=debian"
+  throw "nixpkgs is not pinned here: run `nix --extra-experimental-features 'nix-command flakes' flake lock ./nix` where it can be reached, or set PAAS_NIX_PACKAGES=debian"

@@ -429,8 +429,8 @@ def _connect() -> tuple[Any, Any]:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError) as error:
         raise RuntimeFailure(
-            f"No cluster is known: {error}. Set KUBECONFIG to a file that names one, or run the "
-            "panel inside the cluster."
+            f"No cluster is known: {str(error).rstrip('.')}. Set KUBECONFIG to a file that names "
+            "one, or run the panel inside the cluster."
         ) from error
     configuration.connection_pool_maxsize = _CONNECTIONS
     return configuration, RESTClientObject(configuration).pool_manager

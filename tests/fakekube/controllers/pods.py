@@ -273,8 +273,8 @@ class Life:
                "HOSTNAME": key_of(self.pod)[1]}  # fmt: skip
         env |= self._environment(each)
         return await processes.start(
-            command, env, stdin=bool(each.get("stdin")), tty=bool(each.get("tty")),
-            directory=self._directory,
+            [*self.cluster.node, *command], env, directory=self._directory,
+            stdin=bool(each.get("stdin")), tty=bool(each.get("tty")),
         )  # fmt: skip
 
     def _not_started(self, each: Json, status: Json, fault: PodFault | None) -> int:

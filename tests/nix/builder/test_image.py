@@ -6,9 +6,6 @@ import json
 import shutil
 import subprocess
 import tarfile
-import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,8 @@ from typing import Any
 import pytest
 
 from apps.builds.builders.base import Built, NixArtifact
-from tests.e2e.world import free_port
 from tests.nix.builder.conftest import SAMPLES, Site
-
-_NAMESPACE = "k8s.io"
+from tests.nix.containerd import answer_of, containerd, import_image, missing
 
 
 @pytest.fixture(scope="module")
@@ -108,81 +103,13 @@ def test_skopeo_reads_it(archive: Path, tmp_path: Path) -> None:
     assert (tmp_path / "copy/index.json").is_file()
 
 
-@pytest.fixture
-def containerd(tmp_path: Path) -> Iterator[list[str]]:
-    """Debian's containerd with everything of it in one folder; the start of a `ctr` command."""
-    if shutil.which("containerd") is None or shutil.which("ctr") is None:
-        pytest.skip("needs containerd")
-    short = Path("/tmp") / f"ctd-{tmp_path.name[-20:]}-{free_port()}"
-    short.mkdir(mode=0o700)
-    config = short / "config.toml"
-    config.write_text(
-        f'version = 2\nroot = "{short}/root"\nstate = "{short}/state"\n'
-        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{short}/sock"\n'
-    )
-    process = subprocess.Popen(
-        ["containerd", "--config", str(config)],
-        stdout=subprocess.DEVNULL,
-        stderr=(short / "log").open("wb"),
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while (
-            not (short / "sock").exists()
-            or b"successfully booted" not in (short / "log").read_bytes()
-        ):
-            assert process.poll() is None and time.monotonic() < deadline, (
-                short / "log"
-            ).read_text()
-            time.sleep(0.05)
-        yield ["ctr", "--address", f"{short}/sock", "--namespace", _NAMESPACE]
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(short, ignore_errors=True)
-
-
-def test_containerd_runs_it(site: Site, built: Built, archive: Path, containerd: list[str]) -> None:
-    """With the snapshotter's mounts made by hand, as its annotations tell."""
+@pytest.mark.skipif(missing(), reason="needs containerd")
+def test_containerd_runs_it(site: Site, built: Built, archive: Path) -> None:
     assert isinstance(built.artifact, NixArtifact)
-    subprocess.run([*containerd, "images", "import", str(archive)], check=True, capture_output=True)
     name = f"nix:0{built.artifact.image}:latest"
-    listed = subprocess.run([*containerd, "images", "ls", "-q"], capture_output=True, text=True)
-    assert name in listed.stdout.split()
     (layer,) = manifest(archive)["layers"]
     paths = [text for key, text in layer["annotations"].items() if "/nix-store-path." in key]
-    port = free_port()
-    mounts = [
-        word
-        for path in paths
-        for word in (
-            "--mount",
-            f"type=bind,src={site.store.physical(path)},dst={path},options=rbind:ro",
-        )
-    ]
-    task = f"test-{port}"
-    process = subprocess.Popen(
-        [*containerd, "run", "--net-host", "--env", f"PORT={port}", *mounts, name, task],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        assert "flask one" in answer(port, process)
-    finally:
-        subprocess.run([*containerd, "tasks", "kill", "-s", "SIGKILL", task], capture_output=True)
-        process.wait(30)
-        subprocess.run([*containerd, "containers", "rm", task], capture_output=True)
-
-
-def answer(port: int, process: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            assert process.stdout is not None
-            raise AssertionError(process.stdout.read().decode())
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as page:
-                return str(page.read().decode())
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("nothing answered")
+    with containerd() as ctr:
+        assert name in import_image(ctr, archive)
+        closure = {path: site.store.physical(path) for path in paths}
+        assert "flask one" in answer_of(ctr, name, closure)

@@ -79,6 +79,8 @@ def test_nixpkgs_that_is_not_pinned_says_so(site: Site, tmp_path: Path) -> None:
     shutil.copytree(NIX / "packages", tmp_path / "nix/packages")
     with pytest.raises(NixFailed, match="PAAS_NIX_PACKAGES=debian"):
         site.store.run("nix-instantiate", str(tmp_path / "nix/packages/nixpkgs"), "-A", "python")
+    with pytest.raises(NixFailed, match="PAAS_NIX_PACKAGES=debian"):
+        _ = PackageSet(site.instance, site.store, "nixpkgs", tmp_path / "nix").versions
 
 
 def test_what_the_locks_hold() -> None:

@@ -53,8 +53,9 @@ class PackageSet:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that the set is written in."""
+        """Of all that the set is written in, the pin of nixpkgs among it."""
         files = sorted(path for path in self.path.iterdir() if path.suffix in (".nix", ".json"))
+        files += [pin for pin in (self.path.parents[1] / "flake.lock",) if pin.exists()]
         return key_of(*(part for file in files for part in (file.name, file.read_bytes())))
 
     @cached_property
@@ -107,7 +108,7 @@ class PackageSet:
             return BuildFailed(
                 f"The package set `{self.name}` has no {language}",
                 f"{pin.source} asks for it.",
-                "Ask the administrator to use the package set `nixpkgs`.",
+                "Ask the administrator for a package set that has it.",
             )
         nearest = min(known, key=lambda one: _distance(pin.spec, one))
         return BuildFailed(

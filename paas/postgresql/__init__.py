@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, whose connections survive a server that restarts (`base.py`)."""
