@@ -13,6 +13,7 @@ from paas.observer.streamed import Streamed
 from paas.runtimes.base import ProcessState
 from paas.runtimes.kubernetes import KubernetesRuntime, kinds
 from paas.runtimes.kubernetes.client import Client
+from paas.runtimes.kubernetes.logs import in_utc
 from paas.runtimes.kubernetes.names import INDEX
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
@@ -100,3 +101,15 @@ def test_a_pod_keeps_its_number(
     Client().delete(kinds.POD, namespace(spec), first["metadata"]["name"], grace=0)
     within(lambda: len(runtime.observe(spec.app_id)) == 2)
     assert {one.name: one.since for one in runtime.observe(spec.app_id)}["web.2"] == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("2026-11-26T19:38:11.123456789Z", "2026-11-26T19:38:11.123456789Z"),
+        ("2026-11-26T20:38:11.120000000+01:00", "2026-11-26T19:38:11.120000000Z"),
+        ("2026-10-25T02:59:59.999999999+02:00", "2026-10-25T00:59:59.999999999Z"),
+    ],
+)
+def test_a_machine_may_write_its_logs_in_its_own_time_zone(written: str, same: str) -> None:
+    assert in_utc(written) == same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 
 from paas.runtimes.kubernetes.client import Client
 from paas.runtimes.kubernetes.kinds import POD
@@ -30,6 +31,21 @@ def follow(
     with closing(client.stream(path, query)) as stream:
         for raw in stream.lines():
             time, _, text = raw.partition(b" ")
-            stamp = time.decode(errors="replace")
+            stamp = in_utc(time.decode(errors="replace"))
             if stamp > after:
                 yield stamp, text.decode(errors="replace").removesuffix("\r")
+
+
+def in_utc(stamp: str) -> str:
+    """A line's time as text that sorts.
+
+    The machine writes it in its own time zone, `…T20:38:11.123456789+01:00`,
+    always with nine digits.
+    """
+    if stamp.endswith("Z"):
+        return stamp
+    try:
+        moment = datetime.fromisoformat(stamp).astimezone(UTC)
+    except ValueError:
+        return stamp
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{stamp.partition('.')[2][:9]}Z"
