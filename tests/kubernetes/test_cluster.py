@@ -24,9 +24,10 @@ import pytest
 from paas.runtimes.base import AppSpec, NotHealthy, RuntimeFailure
 from paas.runtimes.kubernetes import KubernetesRuntime
 from paas.runtimes.kubernetes.settings import ClusterSettings
-from tests.kubernetes.conftest import BUILD, make_spec, web, worker
+from tests.kubernetes.conftest import BUILD, make_spec, web
 from tests.kubernetes.driving import deploy
-from tests.runtimes.conformance import Case, Contract, finish
+from tests.kubernetes.scenarios import Scenarios
+from tests.runtimes.conformance import Case, Contract
 
 pytestmark = [
     pytest.mark.cluster,
@@ -37,11 +38,16 @@ pytestmark = [
 ]
 SERVE = os.environ.get("PAAS_TEST_COMMAND", "exec python3 -m http.server $PORT")
 BEYOND = 1_000_000
+PREFIX = "paas-test-"
 
 
 @pytest.fixture
-def runtime() -> KubernetesRuntime:
-    settings = ClusterSettings.of({**os.environ, "PAAS_NAMESPACE_PREFIX": "paas-test-"})
+def settings() -> ClusterSettings:
+    return ClusterSettings.of({**os.environ, "PAAS_NAMESPACE_PREFIX": PREFIX})
+
+
+@pytest.fixture
+def runtime(settings: ClusterSettings) -> KubernetesRuntime:
     return KubernetesRuntime(settings)
 
 
@@ -70,11 +76,10 @@ class TestContract(Contract):
         )
 
 
-def test_the_same_again_differs_in_nothing(runtime: KubernetesRuntime, app: AppSpec) -> None:
-    spec = replace(app, processes=(*app.processes, worker(quantity=2)))
-    finish(runtime.apply(spec, 1))
-    assert runtime.drift([spec]) == {}
-    assert runtime.preview(spec) == []
+class TestScenarios(Scenarios):
+    @pytest.fixture
+    def namespace(self, app: AppSpec) -> str:
+        return PREFIX + app.app_id
 
 
 def test_an_image_that_is_not_there_is_said_at_once(
