@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from paas.runtimes.base import RuntimeFailure
 from paas.runtimes.kubernetes import kinds
 from paas.runtimes.kubernetes.client import Client
-from paas.runtimes.kubernetes.errors import ApiError
+from paas.runtimes.kubernetes.errors import ApiError, Terminating
 from paas.runtimes.kubernetes.names import Object, namespace_of
 from paas.runtimes.kubernetes.objects import AppObjects, routes
 from paas.runtimes.kubernetes.settings import ClusterSettings
@@ -19,6 +19,8 @@ from paas.runtimes.kubernetes.together import together
 DELETION_SECONDS = 120.0
 """How long a namespace may take to go: its pods have 35 s, then the controllers come."""
 _LOOK_EVERY = 0.5
+_STALE_SECONDS = 10.0
+"""How long an API server may take a namespace that was made anew for the one that went."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,15 @@ class Cluster:
         if self.client.apply(namespace)["metadata"].get("deletionTimestamp"):
             self.await_deletion(objects.namespace)
             self.client.apply(namespace)
-        together(self.client.apply, others)
+        deadline = time.monotonic() + _STALE_SECONDS
+        while True:
+            try:
+                together(self.client.apply, others)
+                return
+            except Terminating:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_EVERY)
 
     def await_deletion(self, namespace: str) -> None:
         """Wait until a namespace that is being deleted is gone.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from paas.runtimes.base import RuntimeFailure
+from paas.runtimes.kubernetes import client as api
 from paas.runtimes.kubernetes.client import Client, Stream
 from paas.runtimes.kubernetes.errors import Expired, Unreachable
 from paas.runtimes.kubernetes.kinds import Kind
@@ -147,7 +148,12 @@ class Feed:
                 self._stopped.wait(_LONGEST_PAUSE)
 
     def _changes(self, kind: Kind, version: str) -> Iterable[str]:
-        """Take in the changes since `version`; yields the version after each."""
+        """Take in the changes since `version`; yields the version after each.
+
+        Raises:
+            Expired: the server does not know that version. Of one that is yet to come it
+                says nothing at all: such are ours after its store was restored.
+        """
         stream = self._client.watch(
             kind, self._namespace, version, labels=self._labels, fields=self._fields
         )
@@ -156,13 +162,19 @@ class Feed:
         if self._stopped.is_set():
             stream.close()
         self._heard(kind)
+        began, mute = time.monotonic(), True
         try:
             for what, body in stream.events():
                 if self._stopped.is_set():
                     return
+                mute = False
                 if what != "BOOKMARK":
                     self._take(kind, what, body)
                 yield body["metadata"]["resourceVersion"]
+        except Unreachable as error:
+            if mute and time.monotonic() - began >= api.WATCH_READ_SECONDS:
+                raise Expired(410, "Expired", f"not even a bookmark came: {error}") from error
+            raise
         finally:
             stream.close()
 
