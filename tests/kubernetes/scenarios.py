@@ -235,6 +235,17 @@ class Scenarios:
         finally:
             view.close()
 
+    @pytest.mark.parametrize("detached", [False, True])
+    def test_a_one_off_takes_the_place_of_what_a_lost_worker_has_left(
+        self, runtime: KubernetesRuntime, app: AppSpec, detached: bool
+    ) -> None:
+        left = runtime.run(app, "echo one; sleep 1000", name="run.3", detached=detached)
+        assert next(iter(left.lines())) == "one"
+        again = runtime.run(app, "echo two; exit 3", name="run.3", detached=detached)
+        assert list(again.lines()) == ["two"]
+        assert again.wait(30) == 3
+        again.stop()
+
     def test_a_terminal_is_as_large_as_it_was_said_to_be(
         self, runtime: KubernetesRuntime, app: AppSpec
     ) -> None:

@@ -453,7 +453,7 @@ def _status_error(body: Object, subject: str) -> ApiError:
     kinds = {str(cause.get("reason", "")) for cause in causes}
     if status == 409 and "FieldManagerConflict" in kinds:
         return Conflict(message, tuple(_contested(c) for c in causes), subject)
-    if "NamespaceTerminating" in kinds or "object is being deleted" in message:
+    if "NamespaceTerminating" in kinds:
         return Terminating(status, reason, message)
     found = {403: Forbidden, 404: Gone, 410: Expired}.get(status)
     if status == 409:

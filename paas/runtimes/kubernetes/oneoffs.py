@@ -28,7 +28,7 @@ from paas.runtimes.kubernetes.kinds import JOB, POD, SECRET, Kind
 from paas.runtimes.kubernetes.names import ONE_OFF, OURS, PART, Object, selector
 from paas.runtimes.kubernetes.objects import AppObjects, OneOffOrder
 from paas.runtimes.kubernetes.pruning import SECRET_OF_ORDER
-from paas.runtimes.kubernetes.verdict import Judge, Trouble, Wanted, containers_of
+from paas.runtimes.kubernetes.verdict import Judge, Trouble, Wanted, containers_of, owner_of, uid_of
 
 MOST_ONE_OFFS = 10
 """How many detached and attached one-offs of a type ("run") an app may run at once."""
@@ -138,12 +138,16 @@ class KubernetesOneOff:
 
     def _look(self) -> None:
         """Take in what the watch says of its pod."""
-        found = self._live().objects(POD)
+        found = [pod for pod in self._live().objects(POD) if self._is_mine(pod)]
         if found:
             self._pod = max(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
             self._status = exit_status(self._pod)
         elif self._pod is not None:
             self._status = LOST
+
+    def _is_mine(self, pod: Object) -> bool:
+        """Not one of a Job of the same name, which a lost worker has left and which still ends."""
+        return self._owner["metadata"]["uid"] in (uid_of(pod), owner_of(pod))
 
     def _live(self) -> Feed:
         if self._feed is None:
@@ -223,10 +227,10 @@ def find(cluster: Cluster, app_id: str, name: str) -> KubernetesOneOff | None:
     labels = f"{selector(app_id)},{ONE_OFF}={name}"
     jobs = cluster.client.items(JOB, namespace, labels=labels)
     found = cluster.client.items(POD, namespace, labels=labels)
-    pod = found[0] if found else None
     if jobs:
-        return KubernetesOneOff(cluster, app_id, name, (JOB, jobs[0]), pod)
-    return KubernetesOneOff(cluster, app_id, name, (POD, pod), pod) if pod else None
+        own = next((pod for pod in found if owner_of(pod) == uid_of(jobs[0])), None)
+        return KubernetesOneOff(cluster, app_id, name, (JOB, jobs[0]), own)
+    return KubernetesOneOff(cluster, app_id, name, (POD, found[0]), found[0]) if found else None
 
 
 def stop(cluster: Cluster, app_id: str, name: str) -> bool:
