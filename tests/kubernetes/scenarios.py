@@ -220,18 +220,16 @@ class Scenarios:
             return look
 
         try:
-            view.observe()
-            says = replace(worker(), command="echo out; exit 4")
-            with pytest.raises(NotHealthy):
-                deploy(runtime, replace(app, processes=(says,)))
-            says = replace(worker(), command="echo up at last; exec sleep 1000")
-            spec = replace(app, processes=(says,), release=2)
-            deploy(runtime, spec, 2)
-            within(has(("worker.1", "up at last")))
+            says = replace(worker(), command="echo begin; sleep 7; echo out; exit 4")
+            spec = replace(app, processes=(says,))
+            deploy(runtime, spec)
+            within(has(("worker.1", "out")), 40)
+            within(lambda: listen() or heard.count(("worker.1", "begin")) == 2)
+            assert heard.count(("worker.1", "out")) == 1
             one_off = runtime.run(spec, "echo once; exit 3", name="run.9", detached=True)
             within(has(("run.9", "once")))
             assert one_off.wait(30) == 3
-            assert heard.count(("worker.1", "up at last")) == 1
+            assert heard.count(("run.9", "once")) == 1
         finally:
             view.close()
 

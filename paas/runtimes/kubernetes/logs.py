@@ -12,12 +12,13 @@ from paas.runtimes.kubernetes.names import Object
 
 
 def follow(
-    client: Client, pod: Object, container: str, *, after: str = ""
+    client: Client, pod: Object, container: str, *, after: str = "", previous: bool = False
 ) -> Iterator[tuple[str, str]]:
     """Lines of the container that runs now, each with its time, until it ends.
 
     Args:
         after: the time of the last line one has seen; "" from the beginning.
+        previous: of the one before it, which has ended.
 
     Raises:
         ApiError: it has not started, or is gone.
@@ -25,6 +26,8 @@ def follow(
     """
     meta = pod["metadata"]
     query = {"container": container, "follow": "true", "timestamps": "true"}
+    if previous:
+        query["previous"] = "true"
     if after:
         query["sinceTime"] = after  # whole seconds: what is not newer is left out below
     path = POD.path(meta["namespace"], meta["name"], "log")
