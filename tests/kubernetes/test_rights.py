@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
-from paas.runtimes.base import Autoscale, RuntimeFailure, Terminal
+from paas.runtimes.base import AppSpec, Autoscale, RuntimeFailure, Terminal
 from paas.runtimes.kubernetes import KubernetesRuntime, preflight
+from paas.runtimes.kubernetes.metrics import NoMetrics
+from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
-from tests.kubernetes.conftest import SETTINGS, make_spec, web, worker
+from tests.kubernetes.conftest import SETTINGS, make_spec, worker
 from tests.kubernetes.driving import deploy
 from tests.runtimes.conformance import read_all
 
@@ -64,22 +67,32 @@ def runtime(kube: FakeKube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_verb_with_only_these_rights(kube: FakeKube, runtime: KubernetesRuntime) -> None:
+    use_every_verb(runtime, SETTINGS, make_spec())
+    refused = [call for call in kube.cluster.requests if call.status == 403]
+    assert refused == []
+    _nothing_idle(kube)
+
+
+def use_every_verb(runtime: KubernetesRuntime, settings: ClusterSettings, spec: AppSpec) -> None:
+    """Do with an app all that the panel ever does; `spec` has a web process."""
     assert preflight.describe().startswith("on Kubernetes v")
-    spec = make_spec(web(autoscale=Autoscale(2, 3, 70)), worker(quantity=2))
+    (web,), other = spec.processes, f"other.{spec.hosts[0]}"
+    changed = replace(spec, release=2, processes=(web, worker("exec sleep 999")), routing=1)
+    scaled = (replace(web, autoscale=Autoscale(2, 3, 70)), worker(quantity=2))
+    spec = replace(spec, processes=scaled)
     deploy(runtime, spec, 1)
     runtime.preview(replace(spec, release=2))
-    changed = replace(spec, release=2, processes=(web(), worker("exec sleep 999")), routing=1)
     deploy(runtime, changed, 2)
     assert runtime.drift([changed]) == {}
-    runtime.route(spec.app_id, ("other.localhost",), maintenance=True, routing=2)
+    runtime.route(spec.app_id, (other,), maintenance=True, routing=2)
     assert runtime.apps()
     assert runtime.observe()
     assert runtime.routes().hosts
     assert runtime.scaled_by(spec.app_id, "worker") == ""
-    runtime.certificate("other.localhost")
+    runtime.certificate(other)
     with pytest.raises(RuntimeFailure):
-        deploy(runtime, replace(changed, processes=(web("exit 3"),), release=3), 3)
-    deploy(runtime, replace(changed, processes=(web(),), release=4), 4)
+        deploy(runtime, replace(changed, processes=(replace(web, command="exit 3"),), release=3), 3)
+    deploy(runtime, replace(changed, processes=(web,), release=4), 4)
     phase = runtime.run(spec, "echo one", name="release.4", timeout=60)
     assert list(phase.lines()) == ["one"]
     phase.stop()
@@ -93,15 +106,13 @@ def test_every_verb_with_only_these_rights(kube: FakeKube, runtime: KubernetesRu
     runtime.run_attached(spec, "echo never", name="run.7", timeout=60)
     assert runtime.stop(spec.app_id, "run.7")
     runtime.tend()
-    runtime.metrics(spec.app_id)
-    view = ClusterView(SETTINGS)
+    with suppress(NoMetrics):
+        runtime.metrics(spec.app_id)
+    view = ClusterView(settings)
     view.observe()
     view.follow(lambda app_id: {})
     view.close()
     runtime.remove(spec.app_id, 5)
-    refused = [call for call in kube.cluster.requests if call.status == 403]
-    assert refused == []
-    _nothing_idle(kube)
 
 
 def _nothing_idle(kube: FakeKube) -> None:
