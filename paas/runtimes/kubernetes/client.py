@@ -156,6 +156,11 @@ class Client:
             rest = meta.get("continue") or ""
             query["continue"] = rest
 
+    def version_of(self, kind: Kind, namespace: str = "") -> str:
+        """The version from which to watch a kind now."""
+        answer = self._call("GET", kind.path(namespace), {"limit": "1"})
+        return str(answer["metadata"].get("resourceVersion", ""))
+
     def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str = "", grace: int | None = None
     ) -> bool:

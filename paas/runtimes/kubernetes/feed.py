@@ -151,8 +151,7 @@ class Feed:
         """Take in the changes since `version`; yields the version after each.
 
         Raises:
-            Expired: the server does not know that version. Of one that is yet to come it
-                says nothing at all: such are ours after its store was restored.
+            Expired: the server does not know that version any more, or not yet.
         """
         stream = self._client.watch(
             kind, self._namespace, version, labels=self._labels, fields=self._fields
@@ -171,12 +170,25 @@ class Feed:
                 if what != "BOOKMARK":
                     self._take(kind, what, body)
                 yield body["metadata"]["resourceVersion"]
-        except Unreachable as error:
-            if mute and time.monotonic() - began >= api.WATCH_READ_SECONDS:
-                raise Expired(410, "Expired", f"not even a bookmark came: {error}") from error
-            raise
+        except Unreachable:
+            if not mute or time.monotonic() - began < api.WATCH_READ_SECONDS:
+                raise
+            self._refuse_future(kind, version)
         finally:
             stream.close()
+
+    def _refuse_future(self, kind: Kind, version: str) -> None:
+        """Not even a bookmark came. None does while nothing of a kind changes, which is no fault.
+
+        But of a version that is yet to come the server says nothing either:
+        such are ours after its store was restored.
+
+        Raises:
+            Expired: it is such a one.
+        """
+        now = self._client.version_of(kind, self._namespace)
+        if now.isdecimal() and version.isdecimal() and int(now) < int(version):
+            raise Expired(410, "Expired", f"the server is at {now}, and has been at {version}")
 
     def _take(self, kind: Kind, what: str, body: Object) -> None:
         uid, kept = body["metadata"]["uid"], self._keep(body)
