@@ -110,19 +110,22 @@ class Client:
         return self._call("PATCH", path, {"fieldManager": MANAGER}, change, content=_MERGE)
 
     def scale(self, namespace: str, name: str, replicas: int, *, force: bool = False) -> None:
-        """Set how many pods a Deployment has, under a field manager of its own.
+        """Set how many pods a Deployment that exists has, under a field manager of its own.
+
+        Not by its `scale`: that part of it knows no managers of the rest, so that a number
+        nobody has set yet is `before-first-apply`'s, and another one is a conflict with it.
 
         Raises:
             Conflict: somebody else decides about it.
         """
         body = {
-            "apiVersion": "autoscaling/v1",
-            "kind": "Scale",
+            "apiVersion": "apps/v1",
+            "kind": DEPLOYMENT.name,
             "metadata": {"name": name, "namespace": namespace},
             "spec": {"replicas": replicas},
         }
         query = {"fieldManager": SCALE_MANAGER} | ({"force": "true"} if force else {})
-        path = DEPLOYMENT.path(namespace, name, "scale")
+        path = DEPLOYMENT.path(namespace, name)
         self._apply(path, query, body, f"The number of {name} processes")
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
