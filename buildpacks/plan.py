@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 class Pin:
     """A language version the source asks for.
 
-    `tool` is "python", "node", "go", "ruby", "php", or a package manager
+    `tool` is "python", "node", "go", "ruby", "php", "rust", or a package manager
     ("pnpm", "yarn"). `spec` is what was asked: for Python a PEP 440 specifier
     ("==3.11.*", ">=3.12,<4") or an exact "3.11.4", for the others a range of
     `buildpacks.ranges`, for a manager also "9.15.4+sha512.<hex>"
@@ -180,7 +180,7 @@ class Manifest:
 class Plan:
     """Everything a builder needs.
 
-    `providers` are the languages found ("python", "node", "go", "ruby", "php",
+    `providers` are the languages found ("python", "node", "go", "ruby", "php", "rust",
     "static", "procfile"), the first one leading. `processes` are all process
     types with their commands, `release` among them. `variables` is the environment
     of build and run.

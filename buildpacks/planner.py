@@ -19,7 +19,6 @@ _STATIC_NAMES = {"staticfile": "static", "static": "static"}
 # a file that shows a language that is not built here → what it is called
 _OTHERS = {
     "deno.json": "Deno",
-    "Cargo.toml": "Rust",
     "pom.xml": "Java",
     "build.gradle": "Java",
     "mix.exs": "Elixir",
@@ -28,6 +27,7 @@ _OTHERS = {
 _SUPPORTED = (
     "Go (go.mod, main.go), PHP (composer.json, index.php), Ruby (Gemfile), Node.js (package.json), "
     "Python (requirements.txt, pyproject.toml, uv.lock, poetry.lock, pdm.lock, Pipfile), "
+    "Rust (Cargo.toml), "
     "static sites (index.html, public/, dist/ or a Staticfile), "
     "Nix, where the server builds with it (flake.nix, devenv.nix, default.nix), "
     "and any tree with a Procfile or a nixpacks.toml"

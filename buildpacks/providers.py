@@ -11,6 +11,7 @@ from buildpacks.php import is_php, plan_php
 from buildpacks.plan import Phase, Plan
 from buildpacks.python import MANAGE, is_python, plan_python
 from buildpacks.ruby import is_ruby, plan_ruby
+from buildpacks.rust import is_rust, plan_rust
 from buildpacks.tree import SourceTree
 
 _EARLY = frozenset({"setup", "fetch", "rebuild", "install"})
@@ -59,6 +60,10 @@ def _python(tree: SourceTree, wish: Wish) -> Plan:
     return plan_python(tree, wish.variables, default_web=wish.default_web)
 
 
+def _rust(tree: SourceTree, wish: Wish) -> Plan:
+    return plan_rust(tree, wish.variables, default_web=wish.default_web)
+
+
 # Nixpacks' order
 LANGUAGES = (
     Provider("go", "Go", is_go, _go),
@@ -66,6 +71,7 @@ LANGUAGES = (
     Provider("ruby", "Ruby", is_ruby, _ruby),
     Provider("node", "Node.js", is_node, _node),
     Provider("python", "Python", is_python, _python),
+    Provider("rust", "Rust", is_rust, _rust),
 )
 BY_NAME = {provider.name: provider for provider in LANGUAGES}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from contextvars import copy_context
 from typing import IO, Any
 
@@ -25,6 +25,10 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
+_TURNS = 2
+"""Reading requests that are answered at once: while one waits for Redis, another computes."""
+_PATIENCE = 0.1
+"""Seconds a reading request waits for its turn, at most: those before it may be stuck."""
 _KEPT = 16
 """Idle threads, each with a connection to the database, that wait for the next request."""
 
@@ -37,23 +41,43 @@ class Panel(ASGIHandler):
     request a thread of its own and ends that with the request, and with it its
     connection to the database. Here the thread is used again, and a stream holds
     none: its view is synchronous, too, and returns an asynchronous iterator.
+
+    Requests that only read take turns: ten threads at once would share the
+    interpreter in slices, and all ten be as late as the last.
     """
 
     def __init__(self) -> None:
         BaseHandler.__init__(self)  # the other would load middleware that awaits
         self.load_middleware(is_async=False)
         self._idle: list[ThreadPoolExecutor] = []
+        self._turns = asyncio.Semaphore(_TURNS)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"The panel speaks HTTP, not {scope['type']}.")
         with suppress(RequestAborted):
             with closing(await self.read_body(receive)) as body:
-                response = await self._in_thread(self._answer, scope, body)
+                async with self._turn(scope["method"]):
+                    response = await self._in_thread(self._answer, scope, body)
             if response.streaming:
                 await self._stream(response, receive, send)
             else:
                 await self.send_response(response, send)
+
+    @asynccontextmanager
+    async def _turn(self, method: str) -> AsyncIterator[None]:
+        taken = method == "GET"
+        if taken:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._turns.acquire()
+            except TimeoutError:
+                taken = False
+        try:
+            yield
+        finally:
+            if taken:
+                self._turns.release()
 
     async def _in_thread(
         self, work: Callable[[Message, IO[bytes]], HttpResponseBase], *arguments: Any

@@ -1,4 +1,8 @@
-"""The worker: one process with a thread pool, a ticker, and beat as a thread.
+"""The worker: one process with a thread pool, and the clock: a ticker, and beat as a thread.
+
+Where each part is started by itself (`python -m paas.launcher PART`), the clock
+is a process of its own, beat, and the worker keeps no time. Two clocks harm
+nothing: each of their steps is one conditional UPDATE or holds a row's lease.
 
 The thread pool cannot end a task; cancelling and time limits act on the
 process groups of what a task has started.
@@ -52,14 +56,25 @@ app.conf.update(
 app.autodiscover_tasks(["apps.formation"])
 
 
-@signals.beat_init.connect
 @signals.worker_ready.connect
-def _on_ready(sender: Any = None, **_: Any) -> None:
-    """Bring every app back, then keep time."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # beat's own thread says it is ready, too
+def _worker_is_ready(sender: Any = None, **_: Any) -> None:
+    from apps.formation.ticker import SignOfLife
+
+    SignOfLife("worker").start()
+    if settings.CLOCK == "within":
+        _keep_time()
+        EmbeddedService(app, thread=True).start()
+
+
+@signals.beat_init.connect
+def _beat_is_ready(sender: Any = None, **_: Any) -> None:
+    if threading.current_thread() is threading.main_thread():  # else it is the worker's
+        _keep_time()
+
+
+def _keep_time() -> None:
+    """Bring every app back, then tick."""
     from apps.formation.ticker import Ticker
 
     app.send_task("formation.reconcile-all")
     Ticker().start()
-    EmbeddedService(app, thread=True).start()

@@ -72,6 +72,7 @@ _CHECKS: dict[str, Callable[[], None]] = {
     "database": _database,
     "redis": _redis,
     "worker": lambda: _fresh(settings.INSTANCE.run / "worker.alive", WORKER_SILENCE),
+    "beat": lambda: _fresh(settings.INSTANCE.run / "beat.alive", WORKER_SILENCE),
     "gateway": lambda: _connects(settings.INSTANCE.gateway_socket),
     "observer": lambda: _fresh(settings.INSTANCE.run / "observer.alive", OBSERVER_SILENCE),
     "caddy": lambda: _connects(settings.INSTANCE.caddy_socket),

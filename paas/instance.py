@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 DEFAULT_PORT = 8080
@@ -33,6 +34,7 @@ class TlsMode(StrEnum):
     OFF = "off"
     INTERNAL = "internal"  # its own CA: for trying things out, trusted by nobody
     AUTO = "auto"  # an ACME CA: Let's Encrypt, or a private one
+    PROXY = "proxy"  # a proxy's before it, such as a cluster's ingress: itself it speaks HTTP
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Tls:
     redirect: bool = False
 
     def __bool__(self) -> bool:
-        return self.mode is not TlsMode.OFF
+        """Whether the front door itself speaks TLS."""
+        return self.mode not in (TlsMode.OFF, TlsMode.PROXY)
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ class Instance:
         return self.run / "apps.sock"
 
     # --- addresses --------------------------------------------------------
-    @property
+    @cached_property
     def origin(self) -> str:
         """`scheme://host[:port]` of the panel, without a slash at the end."""
         return self._origin_of(self.domain)
@@ -245,7 +248,7 @@ class Instance:
 
     def _origin_of(self, host: str) -> str:
         """HTTPS where everybody trusts the certificate; with an internal CA nobody does."""
-        secure = self.tls.mode is TlsMode.AUTO
+        secure = self.tls.mode in (TlsMode.AUTO, TlsMode.PROXY)
         return _origin(host, self.tls.port if secure else self.port, secure=secure)
 
 
@@ -317,7 +320,7 @@ def _tls(env: Mapping[str, str], domain: str) -> Tls:
     """`PAAS_TLS`, `PAAS_HTTPS_PORT`, `PAAS_HTTPS_REDIRECT`, `PAAS_ACME_{EMAIL,CA,CA_ROOT}`."""
     text = env.get("PAAS_TLS") or "off"
     if text not in list(TlsMode):
-        raise InstanceError(f"PAAS_TLS={text} is unknown. Use off, internal or auto.")
+        raise InstanceError(f"PAAS_TLS={text} is unknown. Use off, internal, auto or proxy.")
     if text == TlsMode.AUTO and domain == "localhost":
         raise InstanceError(
             "PAAS_TLS=auto needs a domain that others can reach: set PAAS_DOMAIN. "
@@ -328,7 +331,7 @@ def _tls(env: Mapping[str, str], domain: str) -> Tls:
         raise InstanceError(f"PAAS_HTTPS_REDIRECT={redirect} is unknown. Use on or off.")
     return Tls(
         mode=TlsMode(text),
-        port=_port(env, "PAAS_HTTPS_PORT", DEFAULT_HTTPS_PORT),
+        port=_port(env, "PAAS_HTTPS_PORT", 443 if text == TlsMode.PROXY else DEFAULT_HTTPS_PORT),
         acme_email=env.get("PAAS_ACME_EMAIL", ""),
         acme_ca=env.get("PAAS_ACME_CA", ""),
         acme_ca_root=env.get("PAAS_ACME_CA_ROOT", ""),

@@ -86,6 +86,8 @@ RUNTIME = os.environ.get("PAAS_RUNTIME") or "local"
 BUILDER = choice("PAAS_BUILDER", "host", "nix")
 NIX_PACKAGES = choice("PAAS_NIX_PACKAGES", "nixpkgs", "debian")
 IMAGE_ANNOTATIONS = choice("PAAS_IMAGE_ANNOTATIONS", "both", "closure")
+# Whether the worker is the clock, too, or the part `beat` is: the launcher says so to its parts.
+CLOCK = choice("PAAS_CLOCK", "within", "apart")
 if _misfit := misfit(RUNTIME, BUILDER):
     raise ImproperlyConfigured(_misfit)
 

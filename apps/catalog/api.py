@@ -19,6 +19,7 @@ from apps.accounts.schemas import ERRORS, Shape, UserRef, actor_of, example, fac
 from apps.catalog.manage import create_app
 from apps.catalog.models import App
 from apps.catalog.queries import get_app
+from paas.columns import UtcText, UuidText
 
 router = Router(tags=["apps"])
 
@@ -96,10 +97,11 @@ def show_app(request: HttpRequest, app: str) -> AppOut:
 
 
 def _page(asked: str | None, apps: QuerySet[App]) -> HttpResponse:
+    same = _same()
     return page(
         asked,
-        apps.values(*_FACTS),
-        _shown,
+        apps.values(*_FACTS, **_TEXTS),
+        lambda app: _shown(app, same),
         by={"name": "name", "id": "id"},
         default=Range("name"),
     )
@@ -107,45 +109,49 @@ def _page(asked: str | None, apps: QuerySet[App]) -> HttpResponse:
 
 def show(app: App) -> AppOut:
     """An app as the API gives it."""
-    return AppOut(**_shown(facts_of(app, _FACTS)))
+    texts = {"owner_text": app.owner_id, "created": app.created_at, "updated": app.updated_at}
+    return AppOut(**_shown({**facts_of(app, _FACTS), **texts}, _same()))
 
 
-_FACTS = (
-    "id",
-    "name",
-    "owner_id",
-    "owner__email",
-    "deploy_branch",
-    "maintenance",
-    "created_at",
-    "updated_at",
-)
+_FACTS = ("id", "name", "owner__email", "deploy_branch", "maintenance")
+_TEXTS = {
+    "owner_text": UuidText("owner_id"),
+    "created": UtcText("created_at"),
+    "updated": UtcText("updated_at"),
+}
 
 
-def _shown(app: Mapping[str, Any]) -> dict[str, Any]:
-    """What `AppOut` holds, from an app's `_FACTS`."""
+def _shown(app: Mapping[str, Any], same: Mapping[str, Any]) -> dict[str, Any]:
+    """What `AppOut` holds, from an app's `_FACTS` and `_TEXTS` and what is the `_same` for all."""
     instance, name = settings.INSTANCE, app["name"]
-    stack = {"id": None, "name": settings.BUILDER}
     return {
         "id": app["id"],
         "name": name,
-        "owner": {"id": app["owner_id"], "email": app["owner__email"]},
+        "owner": {"id": app["owner_text"], "email": app["owner__email"]},
         "git_url": instance.git_url(name),
         "ssh_git_url": instance.ssh_git_url(name),
         "web_url": instance.app_url(name),
         "maintenance": app["maintenance"],
         "deploy_branch": app["deploy_branch"],
-        "stack": stack,
-        "build_stack": stack,
-        "region": {"id": None, "name": REGION},
-        "acm": instance.certifies,
-        "created_at": app["created_at"],
-        "updated_at": app["updated_at"],
-        **_SAME,
+        "created_at": app["created"],
+        "updated_at": app["updated"],
+        **same,
     }
 
 
-_SAME = dict.fromkeys(
+def _same() -> dict[str, Any]:
+    """What is the same for every app of an instance."""
+    stack = {"id": None, "name": settings.BUILDER}
+    return {
+        "stack": stack,
+        "build_stack": stack,
+        "region": {"id": None, "name": REGION},
+        "acm": settings.INSTANCE.certifies,
+        **_ABSENT,
+    }
+
+
+_ABSENT = dict.fromkeys(
     (
         "space",
         "team",

@@ -17,9 +17,10 @@ def get_app(actor: Actor, name_or_id: str, right: Right = Right.VIEW) -> App:
         Forbidden: the actor sees it but lacks the right, or their token reaches no apps.
     """
     require_read(actor)
-    app = App.objects.select_related("owner").filter(**_key(name_or_id)).first()
-    if app is None:
-        raise NotFound("Couldn't find that app.")
+    try:
+        app = App.objects.select_related("owner").get(**_key(name_or_id))
+    except App.DoesNotExist:
+        raise NotFound("Couldn't find that app.") from None
     require(actor, right, app)
     return app
 

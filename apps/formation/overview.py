@@ -77,7 +77,7 @@ def lines(apps: QuerySet[App]) -> list[Line]:
     current, deploying = _releases(ids)
     deploying.update(_active_builds(ids))
     processes: dict[str, list[ProcessState]] = defaultdict(list)
-    for status in get_runtime().observe() if rows else ():
+    for status in get_runtime().observe(*map(str, ids)) if ids else ():
         if _stays(status):
             processes[status.app_id].append(status.state)
     return [

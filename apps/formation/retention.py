@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 
 from apps.builds.builders.sweep import sweep_dependencies
@@ -38,8 +38,11 @@ def enforce(app: App) -> None:
     needed = _needed_builds(app)
     old = Build.objects.filter(app=app, artifact__isnull=False).exclude(state__in=ACTIVE)
     for build in old.exclude(pk__in=needed):
-        # First the row, then the folder: a release must never seem kept when it is not.
-        Build.objects.filter(pk=build.pk).update(artifact=None)
+        # First the row, then the folder: a release must never seem kept when it is not. And not
+        # if a rollback has begun meanwhile that needs it.
+        held = Release.objects.filter(Q(current=True) | Q(state__in=UNFINISHED), build=build)
+        if not Build.objects.filter(~Exists(held), pk=build.pk).update(artifact=None):
+            continue
         remove_tree(Path(settings.INSTANCE.artifacts) / str(build.id))
         Roots.of(settings.INSTANCE).remove(str(build.id))
 

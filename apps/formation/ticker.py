@@ -1,4 +1,4 @@
-"""The worker's own clock: drains move on five times a second, what died is found every other.
+"""The clock: drains move on five times a second, what died is found every other.
 
 A thread and not tasks: a pool full of long builds must not keep the sweep
 waiting that would notice a dead worker.
@@ -31,6 +31,19 @@ RAISE_EVERY = 10.0
 """Seconds between two tries to bring back an app whose processes are gone."""
 
 
+class SignOfLife(threading.Thread):
+    """Touches `<part>.alive` until the process ends; /healthz looks how old it is."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(name="sign of life", daemon=True)
+        self._file = settings.INSTANCE.run / f"{part}.alive"
+
+    def run(self) -> None:
+        while True:
+            _guarded(self._file.touch)
+            time.sleep(SWEEP_EVERY)
+
+
 class Ticker(threading.Thread):
     """Tends the runtime and sweeps until the process ends."""
 
@@ -42,7 +55,7 @@ class Ticker(threading.Thread):
 
     def run(self) -> None:
         while True:
-            _guarded((settings.INSTANCE.run / "worker.alive").touch)
+            _guarded((settings.INSTANCE.run / "beat.alive").touch)
             _guarded(lambda: self._clock.tick(datetime.now(UTC)))
             _guarded(collect)  # before `tend`, which forgets how a process ended
             busy = _guarded(get_runtime().tend)

@@ -50,11 +50,14 @@ class CacheOut(Shape):
 
 
 class CollectedOut(Shape):
-    """How many paths have left the store, how many and how many bytes the cache."""
+    """How many paths have left the store, how many and how many bytes the cache.
+
+    `cache_paths` and `cache_size` are null where the cache is another's to clear up.
+    """
 
     store_paths: int
-    cache_paths: int
-    cache_size: int
+    cache_paths: int | None
+    cache_size: int | None
 
 
 @router.get("/nodes/tokens", response={200: list[NodeTokenOut], **ERRORS})
@@ -96,7 +99,9 @@ def collect_cache(request: HttpRequest) -> CollectedOut:
     """Delete what no kept release needs."""
     gone = caching.collect(actor_of(request))
     return CollectedOut(
-        store_paths=gone.store_paths, cache_paths=gone.cache.paths, cache_size=gone.cache.size
+        store_paths=gone.store_paths,
+        cache_paths=gone.cache.paths if gone.cache else None,
+        cache_size=gone.cache.size if gone.cache else None,
     )
 
 

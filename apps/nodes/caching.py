@@ -63,7 +63,7 @@ def collect(actor: Actor) -> room.Collected:
         actor_id=actor.user.id,
         actor=str(actor),
         store_paths=gone.store_paths,
-        cache_paths=gone.cache.paths,
+        cache_paths=gone.cache.paths if gone.cache else None,
     )
     return gone
 

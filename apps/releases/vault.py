@@ -7,7 +7,8 @@ is sealed at once, not value by value: it is small and read together.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -27,14 +28,30 @@ def unseal(sealed: str) -> dict[str, str]:
     Raises:
         Unavailable: none of the keys fits: the database came without its keys.
     """
-    try:
+    with _told():
         opened: dict[str, str] = json.loads(_fernet().decrypt(sealed.encode()))
+    return opened
+
+
+def reseal(sealed: str) -> str:
+    """The same config vars, encrypted with the newest key.
+
+    Raises:
+        Unavailable: as for `unseal`.
+    """
+    with _told():
+        return _fernet().rotate(sealed.encode()).decode()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
     except InvalidToken:
         raise Unavailable(
             "The config vars cannot be decrypted: keys/config_keys is not the file this "
             "database was made with. Put the right one back (it is in every backup)."
         ) from None
-    return opened
 
 
 @lru_cache(maxsize=1)

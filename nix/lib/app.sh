@@ -4,6 +4,7 @@
 # In: final_<n>, for each result_<n>: the layer that the running app gets.
 
 unchanged() { # $1: a folder in app/; caches that tools keep in node_modules do not count
+  [ -d "app/$1" ] || return 1
   found=$(find "app/$1" -mindepth 1 \( -name .cache -o -name '.vite*' \) -prune \
     -o -newer .placed -print | head -n 1)
   [ -z "$found" ]
@@ -36,8 +37,7 @@ while [ $n -lt "$result_count" ]; do
         elif [ "$command_count" -eq 0 ] || [ "$final" != "$layer/app/$result" ]; then
           rm -rf "app/$result"
           mkdir -p "app/$result"
-          cp -a "$final/." "app/$result/"
-          chmod -R u+w "app/$result"
+          copy "$final" "app/$result"
         fi
       fi
       ;;

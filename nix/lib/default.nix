@@ -78,6 +78,10 @@ let
       tree = storePath step.files;
       # one file that mentions them all: a variable for each would be too many
       inputs = builtins.toFile "inputs" (concatStringsSep "\n" (map storePath step.inputs));
+      # a path and a name a line, without spaces
+      links = builtins.toFile "links" (
+        concatStringsSep "" (map (one: "${storePath one.path} ${one.name}\n") step.links)
+      );
       layers = map toLayer step.layers;
       mounts = places;
       kept = step.results;

@@ -10,6 +10,7 @@
 #   variables  { name = text; }: all the environment there is
 #   finish     shell script of ours that makes $out of ./app
 #   inputs     a store path whose references the commands may read
+#   links      a store path: a file of links to make in the tree, "<store path> <name>" a line
 #   kept       folders of the result, for `finish`; those below /deps can be written to
 { pkgs, base }:
 {
@@ -24,6 +25,7 @@
   seeds ? map (_: "") caches,
   interpreter ? "",
   inputs ? "",
+  links ? "",
   kept ? [ ],
 }:
 let
@@ -44,6 +46,7 @@ pkgs.run (
       base
       interpreter
       inputs
+      links
       ;
     bwrap = "${pkgs.bubblewrap}/bin/bwrap";
     script = ''

@@ -1,13 +1,16 @@
 # Runs a plan's phases on a tree, offline, where the tree is /app as it will be in the running
 # app. Nix' sandbox is around it; bubblewrap only gives the files their places.
 #
-# In:  $tree, $base, $bwrap; user text as files (see texts.nix): command_<n>; variable_<n> and
+# In:  $tree, $base, $bwrap, $links; user text as files (see texts.nix): command_<n>; variable_<n> and
 #      value_<n>; result_<n> of layer_<n>; mount_<n> at target_<n>; cache_<n> begun with seed_<n>; kept_<n>.
 # Out: /build/app, changed, and what is kept below /build/deps.
 
 mkdir -p app tmp deps caches
-[ -z "$tree" ] || cp -a "$tree/." app/
-chmod -R u+w app
+copy() { # the contents of folder $1 into folder $2; busybox' would complain about owners
+  "$base/bin/cp" -a --no-preserve=ownership "$1/." "$2/"
+  chmod -R u+w "$2"
+}
+[ -z "$tree" ] || copy "$tree" app
 
 # Results of earlier steps: those below /deps are shown there, the others copied into the tree.
 set -- --tmpfs / --ro-bind /nix /nix --bind /build/app /app --bind /build/tmp /tmp
@@ -33,21 +36,25 @@ while [ $n -lt "$result_count" ]; do
       if [ ! -d ".$result" ]; then
         set -- "$@" --ro-bind "$layer$result" "$result"
       elif [ -d "$layer$result" ]; then # what this step goes on from
-        cp -a "$layer$result/." ".$result/"
-        chmod -R u+w ".$result"
+        copy "$layer$result" ".$result"
       fi
       ;;
     *)
       if [ "$command_count" -gt 0 ] && [ -d "$layer/app/$result" ]; then
         rm -rf "app/$result"
         mkdir -p "app/$result"
-        cp -a "$layer/app/$result/." "app/$result/"
-        chmod -R u+w "app/$result"
+        copy "$layer/app/$result" "app/$result"
       fi
       ;;
   esac
   n=$((n + 1))
 done
+if [ -n "$links" ]; then
+  while read -r path name; do
+    mkdir -p "$(dirname "app/$name")"
+    ln -s "$path" "app/$name"
+  done < "$links"
+fi
 touch .placed
 
 n=0

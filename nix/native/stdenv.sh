@@ -4,6 +4,11 @@ set -o pipefail
 export PATH=$inputPath HOME=$NIX_BUILD_TOP
 CONFIG_SHELL=$shellProgram
 
+# What the set's tools lack, busybox has.
+for tool in tar gzip bzip2 xz unzip; do
+  command -v $tool > /dev/null || eval "$tool() { busybox $tool \"\$@\"; }"
+done
+
 runHook() {
   if [ "$(type -t "$1")" = function ]; then "$1"; else eval "${!1-}"; fi
 }
@@ -28,8 +33,10 @@ unpackOne() {
   else
     mkdir source
     case $1 in
-      *.tar.xz) xz -dc -- "$1" | tar -x -C source ;;
-      *.tar* | *.tgz) tar -xf "$1" -C source ;;
+      *.tar.gz | *.tgz) gzip -dc < "$1" | tar -x -C source ;;
+      *.tar.bz2) bzip2 -dc < "$1" | tar -x -C source ;;
+      *.tar.xz) xz -dc < "$1" | tar -x -C source ;;
+      *.tar*) tar -xf "$1" -C source ;;
       *.zip) unzip -q "$1" -d source ;;
       *) cp -- "$1" source/ ;;
     esac
@@ -41,6 +48,10 @@ defaultUnpackPhase() {
   runHook preUnpack
   if [ -n "${src-}" ]; then
     unpackOne "$src"
+    local entries=(source/*)
+    if [ -f "$src" ] && [ ${#entries[@]} = 1 ] && [ -d "${entries[0]}" ]; then
+      : "${sourceRoot:=${entries[0]}}" # an archive of one folder, as most are
+    fi
     cd "${sourceRoot:-source}"
   elif [ -z "${dontUnpack-}" ]; then
     echo "mkDerivation needs src, or dontUnpack = true" >&2

@@ -1,7 +1,7 @@
-"""`python -m paas.launcher`."""
+"""`python -m paas.launcher`, and `python -m paas.launcher PART`."""
 
 import sys
 
-from paas.launcher.main import main
+from paas.launcher.main import console
 
-sys.exit(main())
+sys.exit(console())

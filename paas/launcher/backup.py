@@ -2,8 +2,8 @@
 
 A backup holds the database, the repositories, the keys and credentials, the
 sources and logs of builds and releases, and, if asked, the artifacts with the
-dependencies they share. It does not hold the apps' own logs, caches, or
-Redis: the queue is rebuilt from the database.
+dependencies they share, and what kept builds by Nix run from. It does not hold
+the apps' own logs, caches, or Redis: the queue is rebuilt from the database.
 """
 
 from __future__ import annotations
@@ -22,15 +22,27 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paas.instance import Instance, current, make_private
-from paas.launcher import postgres
-from paas.launcher.archive import FORMAT, ArchiveError, Manifest, read_manifest, unpack, writing
+from paas.launcher import nix, postgres
+from paas.launcher.archive import (
+    FORMAT,
+    ArchiveError,
+    Manifest,
+    Writer,
+    read_manifest,
+    unpack,
+    writing,
+)
 from paas.launcher.errors import LaunchError
 from paas.launcher.lock import LOCK_FILE, only_launcher
+from paas.nix import saved
+from paas.nix.errors import NixError
 from paas.sandbox import INSTALLER, uid_for
 
 _SQLITE = "db.sqlite3"
 _POSTGRES = "db.pgdump"
 _UNFINISHED = ".restore"
+_NIX_CREDENTIALS = (".aws", ".config", "conf/netrc")
+"""Below `nix`: how the binary cache is reached where it is another's."""
 
 
 class Connection(Protocol):
@@ -82,6 +94,8 @@ def backup(path: Path, *, artifacts: bool = False, instance: Instance | None = N
             archive.add(_copy_sqlite(here.database, Path(scratch) / _SQLITE), _SQLITE)
         for entry in _kept(here, artifacts=artifacts):
             archive.add_tree(entry, str(entry.relative_to(here.home)))
+        if artifacts:
+            _add_builds_by_nix(archive, here, Path(scratch))
     return manifest
 
 
@@ -92,7 +106,8 @@ def restore(path: Path, *, force: bool = False, instance: Instance | None = None
         force: take a `PAAS_HOME` that is in use; what is in the way is set aside, not deleted.
 
     Raises:
-        LaunchError: the instance runs, is not empty, or the backup is not whole.
+        LaunchError: the instance runs, is not empty, or the backup is not whole. If builds by
+            Nix cannot be brought back, the rest is in place, and `make up` tries it again.
         OSError: `PAAS_HOME` cannot be written.
     """
     here = instance or current()
@@ -104,11 +119,14 @@ def restore(path: Path, *, force: bool = False, instance: Instance | None = None
         staged = _empty(here.home / _UNFINISHED)
         try:
             unpack(path, staged, lambda uid: _new_owner(uid, manifest, here))
+            _require_nix(staged, here)
             _load_database(manifest, staged, here)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
-        return Restored(manifest, _put_in_place(staged, here))
+        restored = Restored(manifest, _put_in_place(staged, here))
+        nix.bring_back(here)
+        return restored
 
 
 # --- what a backup holds ----------------------------------------------------
@@ -121,8 +139,25 @@ def _kept(instance: Instance, *, artifacts: bool) -> list[Path]:
         instance.sources,
         instance.build_logs,
         instance.release_logs,
+        *(instance.home / "nix" / name for name in _NIX_CREDENTIALS),
     ]
     return kept + ([instance.artifacts, instance.cache / "dependencies"] if artifacts else [])
+
+
+def _add_builds_by_nix(archive: Writer, instance: Instance, scratch: Path) -> None:
+    if not saved.any_kept(instance):
+        return
+    draft, note = scratch / "nix", scratch / saved.LIST
+    draft.mkdir()
+    try:
+        note.write_text(json.dumps(saved.save(instance, draft)))
+    except NixError as error:
+        raise BackupError(
+            f"The builds by Nix cannot be saved: {error} Take a backup without --artifacts, or "
+            "set PAAS_NIX_STORE as for `make up`."
+        ) from error
+    archive.add_tree(draft, "cache/nix")
+    archive.add(note, f"nix/{saved.LIST}")
 
 
 def _copy_sqlite(database: Path, copy: Path) -> Path:
@@ -167,6 +202,19 @@ def _refuse_other_kind(manifest: Manifest) -> None:
             "The backup's artifacts belong to a plain user's instance, where apps have no users of "
             "their own. Restore it as a plain user, or take a backup without artifacts."
         )
+
+
+def _require_nix(staged: Path, instance: Instance) -> None:
+    """Builds by Nix need it to come back; said before anything is in place."""
+    if not (staged / "nix" / saved.LIST).exists():
+        return
+    try:
+        nix.check_nix(instance)
+    except LaunchError as error:
+        raise BackupError(
+            f"The backup holds builds by Nix, which need it here, too: {error} Or take a backup "
+            "without --artifacts."
+        ) from error
 
 
 def _new_owner(uid: int, manifest: Manifest, instance: Instance) -> int | None:

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 PARENT_VARIABLE = "PAAS_PARENT"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -22,7 +23,11 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main(path: str) -> None:
     """Carry out the order in the file `path`; does not return."""
-    order = json.loads(Path(path).read_text())
+    become(json.loads(Path(path).read_text()))
+
+
+def become(order: dict[str, Any]) -> None:
+    """Carry out an order; does not return."""
     parent = os.environ.get(PARENT_VARIABLE)
     _end_with_parent(signal.Signals[order["death_signal"]], parent)
     _wait_for_predecessor(order["lock"])
@@ -45,7 +50,11 @@ def _end_with_parent(death_signal: signal.Signals, parent: str | None) -> None:
 def _wait_for_predecessor(lock: str) -> None:
     """Hold `lock`, with our pid in it, as long as the command (and what it forks) runs."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"{Path(lock).stem} runs already; this one waits for its end.", file=sys.stderr)
+        fcntl.flock(handle, fcntl.LOCK_EX)
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     os.set_inheritable(handle, True)

@@ -12,23 +12,33 @@ _NAMES = frozenset(
     {
         *("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LOCALE_ARCHIVE"),
         *("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "NIX_PATH"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "NIX_PATH", "NIX_SSHOPTS"),
         *("NODE_EXTRA_CA_CERTS", "GOPROXY", "GOPRIVATE", "GONOSUMDB", "GOSUMDB"),
         *("DATABASE_URL", "KUBECONFIG"),
+        *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),  # how a pod finds its cluster
     }
 )
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"})
 # PAAS_ is ours; the others say where this machine's toolchains get packages from.
 _PREFIXES = ("PAAS_", "LC_", "UV_", "PIP_", "NPM_CONFIG_", "PYENV_")
+_AWS = "AWS_"
 _SECRETS = frozenset({"DATABASE_URL", "PAAS_REDIS_URL"})
 
 
 def parts_environment(
     instance: Instance, environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment of the panel's parts: an allow-list, and where this instance is."""
+    """The environment of the panel's parts: an allow-list, and where this instance is.
+
+    Keys of AWS are in it only where the binary cache is a bucket.
+    """
     env = os.environ if environ is None else environ
-    kept = {name: value for name, value in env.items() if _allowed(name)}
+    bucket = env.get("PAAS_NIX_CACHE", "").startswith("s3://")
+    kept = {
+        name: value
+        for name, value in env.items()
+        if _allowed(name) or (bucket and name.startswith(_AWS))
+    }
     return {
         **kept,
         "PATH": search_path(env),
@@ -48,9 +58,13 @@ def parts_environment(
 def apps_environment(instance: Instance) -> dict[str, str]:
     """The same without what an app's processes have no business with, even by accident."""
     env = parts_environment(instance)
-    return {name: value for name, value in env.items() if name not in _SECRETS}
+    return {name: value for name, value in env.items() if not _secret(name)}
 
 
 def _allowed(name: str) -> bool:
     upper = name.upper()
     return name in _NAMES or upper in _PROXIES or upper.startswith(_PREFIXES)
+
+
+def _secret(name: str) -> bool:
+    return name in _SECRETS or name.startswith(_AWS)

@@ -1,4 +1,4 @@
-"""One launcher per `PAAS_HOME`."""
+"""One launcher per `PAAS_HOME`, or several parts that were started alone."""
 
 from __future__ import annotations
 
@@ -37,6 +37,30 @@ def only_launcher(instance: Instance) -> Iterator[None]:
         os.close(handle)
 
 
+def join(instance: Instance) -> int:
+    """Hold the instance together with its other parts, as long as this process or an heir lives.
+
+    No launcher and no restore gets it meanwhile.
+
+    Returns:
+        The open lock file, which a program that this process becomes inherits.
+
+    Raises:
+        AlreadyRunning: a launcher (or a restore) holds it.
+    """
+    make_private(instance.home)
+    handle = os.open(instance.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    if _lock(handle, fcntl.LOCK_EX, tries=1):
+        os.ftruncate(handle, 0)  # the first: what an earlier launcher wrote is not true any more
+    if not _lock(handle, fcntl.LOCK_SH):
+        try:
+            raise AlreadyRunning(_who(instance, handle))
+        finally:
+            os.close(handle)
+    os.set_inheritable(handle, True)
+    return handle
+
+
 def holder_of(instance: Instance) -> int | None:
     """The process that holds the instance now, or None: it does not run."""
     if not (instance.home / LOCK_FILE).exists():
@@ -61,11 +85,11 @@ def as_started(instance: Instance, holder: int) -> Instance:
     return replace(started, home=instance.home, run=instance.run)
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, how: int = fcntl.LOCK_EX, tries: int = _TRIES) -> bool:
     """More than one try, because whoever asks `holder_of` holds the lock for a moment."""
-    for _ in range(_TRIES):
+    for _ in range(tries):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.05)
         else:
@@ -75,6 +99,11 @@ def _lock(handle: int) -> bool:
 
 def _who(instance: Instance, handle: int) -> str:
     pid, _, origin = os.pread(handle, 4096, 0).decode(errors="replace").partition(" ")
+    if not pid:
+        return (
+            f"Parts of the instance in {instance.home} run (`python -m paas.launcher PART`). Stop "
+            "them first: the containers, the pod or the units that they are in."
+        )
     return (
         f"The instance in {instance.home} runs already: {origin} (process {pid}). Stop that one "
         f"with Ctrl-C, or start another beside it with its own PAAS_HOME and PAAS_PORT."

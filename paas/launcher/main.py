@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from paas import keys
-from paas.instance import Instance, InstanceError, TlsMode, current, make_private
-from paas.launcher import checks, health, leftovers, nix, run_folder
-from paas.launcher.bound import PARENT_VARIABLE
-from paas.launcher.environment import parts_environment
+from paas.instance import Instance, InstanceError, TlsMode, current
+from paas.launcher import alone, checks, health, leftovers, nix, run_folder, setup
 from paas.launcher.errors import AlreadyRunning, LaunchError
 from paas.launcher.lock import only_launcher
-from paas.launcher.orders import PYTHON, Order, write_order
 from paas.launcher.supervisor_config import panel_logs
 from paas.launcher.trees import Tree, make_trees
 
@@ -33,22 +27,34 @@ class Stopped(Exception):
     """Somebody asked us to stop before the panel was up."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the instance of the environment until it is told to stop.
 
+    Args:
+        arguments: none, or what to do instead: see `alone`.
+
     Returns:
-        0 stopped when asked, 1 could not start, 3 runs already.
+        0 stopped when asked or done, 1 could not start, 3 runs already.
     """
     try:
         instance = current()
+        if arguments:
+            _say(alone.run(instance, list(arguments)))
+            return 0
         with only_launcher(instance), _signals_wait():
             return _run(instance)
     except AlreadyRunning as error:
         _say(str(error), error=True)
         return 3
     except (LaunchError, InstanceError) as error:
-        _say(f"paas cannot start: {error}", error=True)
+        what = f"paas {' '.join(arguments)}" if arguments else "paas cannot start"
+        _say(f"{what}: {error}", error=True)
         return 1
+
+
+def console() -> int:
+    """`paas-panel [PART]`: as `python -m paas.launcher`."""
+    return main(sys.argv[1:])
 
 
 def _run(instance: Instance) -> int:
@@ -60,7 +66,7 @@ def _run(instance: Instance) -> int:
     run_folder.take(instance)
     trees: list[Tree] = []
     try:
-        user = _prepare_database(instance)
+        user = _prepared(instance)
         trees = make_trees(instance)
         for tree in trees:
             tree.start()
@@ -84,37 +90,22 @@ def _check(instance: Instance) -> None:
     checks.check_ssh_port(instance)
     if nix.wanted():
         nix.ensure_nix(instance)
+    nix.bring_back(instance)
     if taken := checks.rendezvous_taken(instance):
         _say(taken, error=True)
 
 
-# --- the database -----------------------------------------------------------
-def _prepare_database(instance: Instance) -> str:
-    """Migrate, make what the first run needs; returns the admin's user name."""
-    panel_logs(instance).mkdir(parents=True, exist_ok=True)
-    orders = make_private(instance.run / "setup")
-    _manage(instance, orders, "migrate", "--noinput", "--verbosity", "0")
-    return _manage(instance, orders, "first_run").strip()
-
-
-def _manage(instance: Instance, orders: Path, command: str, *arguments: str) -> str:
-    order = Order(command, [*PYTHON, "-m", "django", command, *arguments])
-    done = subprocess.run(
-        write_order(orders, order),
-        env={**parts_environment(instance), PARENT_VARIABLE: str(os.getpid())},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _prepared(instance: Instance) -> str:
+    """The database brought up to date; the admin's user name."""
+    try:
+        user = setup.prepare_database(instance)
+    except LaunchError:
+        if _asked_to_stop(0):
+            raise Stopped from None  # Ctrl-C reached it, too
+        raise
     if _asked_to_stop(0):
         raise Stopped
-    if done.returncode:
-        log = panel_logs(instance) / f"{command}.log"
-        log.write_text(done.stderr)
-        *_, reason = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise LaunchError(f"`manage.py {command}` failed: {reason}\nAll it said is in {log}.")
-    return done.stdout
+    return user
 
 
 # --- until it answers -------------------------------------------------------

@@ -8,9 +8,13 @@ import subprocess
 from collections.abc import Mapping
 
 from paas.instance import Instance
+from paas.keys import NIX_KEY, KeysError
 from paas.launcher.errors import LaunchError
-from paas.nix.errors import NixUnavailable
+from paas.nix import saved
+from paas.nix.daemon import require_sandbox
+from paas.nix.errors import NixError
 from paas.nix.store import Store, require_nix
+from paas.nix.targets import target
 
 _INSTALL = ("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "nix-bin")
 
@@ -25,14 +29,32 @@ def check_nix(instance: Instance) -> str:
     """Which Nix builds, as text.
 
     Raises:
-        LaunchError: there is none that can be used.
+        LaunchError: there is none that can be used, or no such cache as is wanted.
     """
     try:
         version = require_nix()
         store = Store.of(instance)
-    except NixUnavailable as error:
+        target(instance, instance.keys / NIX_KEY, os.environ)
+        if store.config.daemon:
+            require_sandbox(store)
+    except NixError as error:
         raise LaunchError(str(error)) from error
     return f"{version}, store {store.config.remote}"
+
+
+def bring_back(instance: Instance) -> None:
+    """Take builds that a restore has brought into the store; nothing happens where there are none.
+
+    Raises:
+        LaunchError: Nix is missing or does not take them.
+    """
+    try:
+        saved.bring_back(instance)
+    except (NixError, KeysError) as error:
+        raise LaunchError(
+            f"The restored builds by Nix are not back yet: {error}\nRun `make up` to try again. "
+            f"To do without them, remove {instance.home / 'nix' / saved.LIST} and push each app."
+        ) from error
 
 
 def ensure_nix(instance: Instance) -> None:

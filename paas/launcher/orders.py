@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from paas.launcher import bound
 
@@ -38,19 +39,19 @@ class Order:
 def write_order(folder: Path, order: Order) -> list[str]:
     """Write the order below `folder` (private); returns the command that carries it out."""
     path = folder / f"{order.name}.json"
-    write_private(
-        path,
-        json.dumps(
-            {
-                "argv": list(order.argv),
-                "environment": dict(order.environment),
-                "death_signal": order.death_signal,
-                "folder": str(order.folder),
-                "lock": str(folder / f"{order.name}.lock"),
-            }
-        ),
-    )
+    write_private(path, json.dumps(as_json(folder, order)))
     return [sys.executable, "-I", "-S", bound.__file__, str(path)]
+
+
+def as_json(folder: Path, order: Order) -> dict[str, Any]:
+    """The order as `bound.py` takes it, with its lock in `folder`."""
+    return {
+        "argv": list(order.argv),
+        "environment": dict(order.environment),
+        "death_signal": order.death_signal,
+        "folder": str(order.folder),
+        "lock": str(folder / f"{order.name}.lock"),
+    }
 
 
 def write_private(path: Path, text: str) -> None:

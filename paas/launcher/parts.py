@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from paas.instance import Instance, make_private
 from paas.launcher import tools
@@ -34,12 +35,18 @@ def panel_parts(instance: Instance) -> list[Part]:
     own_redis = [] if os.environ.get("PAAS_REDIS_URL") else [_redis(instance)]
     return [
         *own_redis,
-        _caddy(instance),
-        _web(instance),
-        _worker(),
-        Part(Order("gateway", [*PYTHON, "-m", "paas.gateway"])),
-        Part(Order("observer", [*PYTHON, "-m", "paas.observer"])),
+        *(make(instance) for make in _PANEL.values()),
     ]
+
+
+def part_alone(instance: Instance, name: str) -> Part:
+    """One part of an instance whose parts are started each by itself: the clock is one of them.
+
+    Raises:
+        KeyError: there is no such part.
+        LaunchError: its program is missing.
+    """
+    return _ALONE[name](instance)
 
 
 def _redis(instance: Instance) -> Part:
@@ -81,8 +88,8 @@ def _caddy(instance: Instance) -> Part:
 
 def _web(instance: Instance) -> Part:
     argv = [
-        # A second worker answers ten readers at once in two thirds of the time, for 40 MB.
-        *(*PYTHON, "-m", "gunicorn", "--worker-class", "asgi", "--workers", "1", "--preload"),
+        *(*PYTHON, "-m", "gunicorn", "--worker-class", "paas.web.Worker", "--preload"),
+        *("--workers", "1"),  # a second answers a crowd in two thirds of the time, for 40 MB
         *("--bind", f"unix:{instance.web_socket}", "--umask", "0o077"),
         *("--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
         *("--worker-tmp-dir", str(instance.run), "paas.asgi:application"),
@@ -90,7 +97,7 @@ def _web(instance: Instance) -> Part:
     return Part(Order("web", argv))
 
 
-def _worker() -> Part:
+def _worker(instance: Instance) -> Part:
     argv = [
         *(*PYTHON, "-m", "celery", "-A", "paas.celery", "worker"),
         *("-P", "threads", "-c", str(WORKER_THREADS), "-Q", "builds,default"),
@@ -100,6 +107,37 @@ def _worker() -> Part:
     environment = {"CELERY_SKIP_CHECKS": "true"}
     # Bereft of its supervisor it would finish its builds beside its successor.
     return Part(Order("worker", argv, environment, death_signal="SIGKILL"))
+
+
+def _worker_without_clock(instance: Instance) -> Part:
+    part = _worker(instance)
+    environment = {**part.order.environment, "PAAS_CLOCK": "apart"}
+    return replace(part, order=replace(part.order, environment=environment))
+
+
+def _beat(instance: Instance) -> Part:
+    argv = [*PYTHON, "-m", "celery", "-A", "paas.celery", "beat", "--loglevel", "INFO"]
+    return Part(Order("beat", argv, {"CELERY_SKIP_CHECKS": "true"}))
+
+
+def _gateway(instance: Instance) -> Part:
+    return Part(Order("gateway", [*PYTHON, "-m", "paas.gateway"]))
+
+
+def _observer(instance: Instance) -> Part:
+    return Part(Order("observer", [*PYTHON, "-m", "paas.observer"]))
+
+
+_PANEL: Mapping[str, Callable[[Instance], Part]] = {
+    "caddy": _caddy,
+    "web": _web,
+    "worker": _worker,
+    "gateway": _gateway,
+    "observer": _observer,
+}
+_ALONE = {**_PANEL, "worker": _worker_without_clock, "beat": _beat}
+PARTS = tuple(_ALONE)
+"""What `part_alone` knows."""
 
 
 def _quoted(text: str) -> str:

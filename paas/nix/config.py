@@ -26,6 +26,8 @@ from paas.nix.errors import NixUnavailable
 
 MACHINE = "/nix"
 _DAEMON_SOCKET = f"{MACHINE}/var/nix/daemon-socket/socket"
+# Nobody is there to be asked for a password, or whether a host is the right one.
+_SSH = "-oBatchMode=yes -oConnectTimeout=10"
 _MIB = 1024 * 1024
 _MIN_FREE, _MAX_FREE = 1024 * _MIB, 4096 * _MIB
 # Of the panel's environment, what Nix and git under it need.
@@ -78,6 +80,7 @@ class Config:
             "NIX_USER_CONF_FILES": "",
             "NIX_REMOTE": self.remote,
             "NIX_PATH": "",
+            "NIX_SSHOPTS": f"{_SSH} {env.get('NIX_SSHOPTS', '')}".strip(),
             **self._search_path(env),
         }
 

@@ -33,6 +33,14 @@ class NotSigned(NixFailed):
     """A cache offers a path without a signature by a key that this store trusts."""
 
 
+class CacheRefused(NixUnavailable):
+    """`PAAS_NIX_CACHE` names what cannot be the cache here."""
+
+
+class CacheUnreachable(NixError):
+    """The cache is elsewhere and does not take what is pushed to it."""
+
+
 class StoreBusy(NixError):
     """Builds are going on, so nothing can be collected now."""
 

@@ -26,10 +26,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Collected:
-    """What a collection has deleted: store paths here, and paths and bytes in the cache."""
+    """What a collection has deleted: store paths here, and paths and bytes in the cache.
+
+    `cache` is None where that is another's, who clears it up.
+    """
 
     store_paths: int
-    cache: Usage
+    cache: Usage | None
 
 
 def collect(store: Store, cache: Cache, *, keep_outputs: bool = True) -> Collected:

@@ -89,13 +89,20 @@ class Store:
         """The environment for a Nix command that the caller starts, after `prepare`."""
         return self.config.environment()
 
-    def run(self, *argv: str, timeout: float | None = None, cwd: Path | None = None) -> str:
+    def run(
+        self,
+        *argv: str,
+        timeout: float | None = None,
+        cwd: Path | None = None,
+        holding: Sequence[int] = (),
+    ) -> str:
         """Run a Nix command to its end.
 
         Args:
             argv: program and arguments; user text only as paths.
             timeout: seconds until it is killed.
             cwd: its working folder.
+            holding: file descriptors of locks that it keeps if this process dies.
 
         Returns:
             its standard output.
@@ -112,6 +119,7 @@ class Store:
                 text=True,
                 errors="replace",
                 timeout=timeout,
+                pass_fds=holding,
             )
         except subprocess.TimeoutExpired as error:
             raise NixFailed(program, -9, f"error: not done within {timeout} s") from error
@@ -241,14 +249,14 @@ class Store:
         self.run("nix-store", "--realise", *paths, "--add-root", str(self.roots.link(name)))
 
     @contextmanager
-    def _lock(self, how: int) -> Iterator[None]:
+    def _lock(self, how: int) -> Iterator[int]:
         self.prepare()
         with (self.config.home / "lock").open("w") as file:
             try:
                 fcntl.flock(file, how)
             except BlockingIOError:
                 raise StoreBusy("Builds are going on. Try again when they have ended.") from None
-            yield
+            yield file.fileno()
 
     def collect(self, *, keep_outputs: bool = True) -> int:
         """Delete what no root needs.
@@ -264,8 +272,9 @@ class Store:
         """
         kept = ("true" if keep_outputs else "false",)
         options = ("--option", "keep-outputs", *kept, "--option", "keep-derivations", *kept)
-        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
-            out = self.run("nix-store", "--gc", *options)
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB) as held:
+            # Nix goes on if this process is killed: until it has ended, no build may begin.
+            out = self.run("nix-store", "--gc", *options, holding=[held])
         found = _DELETED.search(out)
         return int(found[1]) if found else 0
 
@@ -285,7 +294,8 @@ def require_nix() -> str:
             "Nix is missing. Install it (Debian: apt install nix-bin; elsewhere: nixos.org), "
             "or build without it: PAAS_BUILDER=host."
         )
-    text = subprocess.run(["nix-store", "--version"], capture_output=True, text=True).stdout
+    # `nix-store --version` would make folders in the machine's store, or fail as a plain user.
+    text = subprocess.run(["nix", "--version"], capture_output=True, text=True).stdout
     found = re.search(r"(\d+)\.(\d+)[\d.]*", text)
     if found is None or (int(found[1]), int(found[2])) < OLDEST:
         raise NixUnavailable(

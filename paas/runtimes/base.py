@@ -359,8 +359,8 @@ class Runtime(Protocol):
         """Move drains and clean-ups one step on, without blocking; True while any is left."""
         ...
 
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
-        """The processes of one app, or of all."""
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
+        """The processes of these apps, or, if none is named, of all."""
         ...
 
     def run(

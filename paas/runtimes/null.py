@@ -164,12 +164,12 @@ class NullRuntime:
     def tend(self) -> bool:
         return False
 
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
         with self._lock:
             return [
                 process.status
                 for key, app in self._apps.items()
-                if app_id in (None, key)
+                if not app_ids or key in app_ids
                 for process in app.live.values()
             ]
 

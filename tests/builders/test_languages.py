@@ -51,6 +51,18 @@ def test_ruby_must_be_just_the_one() -> None:
         languages.resolve(Pin("ruby", "3.1.4", "Gemfile"), installed("ruby", "3.1.2"))
 
 
+def test_what_stands_for_programs_elsewhere_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rustup prints its own version where it finds no settings."""
+    (tmp_path / "rustup").write_text("#!/bin/sh\necho rustup 1.29.0\n")
+    (tmp_path / "rustup").chmod(0o755)
+    (tmp_path / "rustc").symlink_to("rustup")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert (1, 29, 0) not in [one.version for one in languages.installed("rust")]
+
+
 @pytest.mark.parametrize("tool", languages.LANGUAGES)
 def test_what_is_missing_says_what_is_here_and_how_to_add_it(tool: str) -> None:
     pin = Pin(tool, ">=99", "its file")

@@ -1,4 +1,4 @@
-"""Go modules, gems and Composer's packages through the real tools.
+"""Go modules, gems, crates and Composer's packages through the real tools.
 
 Their registries are played by a server on this machine, as far as the tools
 need one: what is fetched, what is built offline, and that nothing is fetched twice.
@@ -12,14 +12,17 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from apps.builds.builders import languages
 from apps.builds.builders.host import Built
 from buildpacks import SourceTree, plan
 from paas import sandbox
@@ -60,6 +63,71 @@ class Registry:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+INDEX = "registry+https://index.example/git/index"  # the mirror stands in for it
+
+
+class Crates:
+    """A sparse registry, and apps that use its crates."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.digests: dict[str, str] = {}
+        address = f"{registry.url}/dl/{{crate}}-{{version}}.crate"
+        registry.put("config.json", json.dumps({"dl": address}))
+
+    def put(self, name: str, code: str, *needed: str) -> None:
+        manifest = f'[package]\nname = "{name}"\nversion = "1.0.0"\nedition = "2021"\n'
+        index = INDEX.removeprefix("registry+")  # as `cargo publish` writes it
+        listed = (f'{one} = {{ version = "1", registry-index = "{index}" }}\n' for one in needed)
+        manifest += "[dependencies]\n" + "".join(listed)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for file, text in {"Cargo.toml": manifest, "src/lib.rs": code}.items():
+                member = tarfile.TarInfo(f"{name}-1.0.0/{file}")
+                member.size = len(text)
+                tar.addfile(member, io.BytesIO(text.encode()))
+        self.digests[name] = sha256(packed.getvalue()).hexdigest()
+        self.registry.put(f"dl/{name}-1.0.0.crate", packed.getvalue())
+        common = {"features": [], "optional": False, "default_features": True, "kind": "normal"}
+        entry = {
+            "name": name,
+            "vers": "1.0.0",
+            "deps": [{"name": one, "req": "^1", "target": None, **common} for one in needed],
+            "cksum": self.digests[name],
+            "features": {},
+            "yanked": False,
+        }
+        self.registry.put(f"{name[:2]}/{name[2:4]}/{name}", json.dumps(entry) + "\n")
+
+    def app(self, needed: Mapping[str, tuple[str, ...]], code: str) -> dict[str, str]:
+        """A program that needs these crates and all that they need."""
+        lock = ["version = 3", "", _locked("app", [*needed])]
+        lock += [_locked(one, needed[one], self.digests[one]) for one in needed]
+        manifest = (
+            '[package]\nname = "app"\nversion = "1.0.0"\nedition = "2021"\nrust-version = "1.60"\n'
+            "[dependencies]\n"
+        ) + "".join(f'{one} = {{ version = "1", registry = "own" }}\n' for one in needed)
+        settings = (
+            f'[registries.own]\nindex = "{INDEX.removeprefix("registry+")}"\n'
+            f'[source.own]\nregistry = "{INDEX.removeprefix("registry+")}"\n'
+            'replace-with = "mirror"\n'
+            f'[source.mirror]\nregistry = "sparse+{self.registry.url}/"\n'
+        )
+        return {
+            "Cargo.toml": manifest,
+            "Cargo.lock": "\n".join(lock),
+            "src/main.rs": code,
+            ".cargo/config.toml": settings,
+        }
+
+
+def _locked(name: str, needed: list[str] | tuple[str, ...], digest: str = "") -> str:
+    proof = f'source = "{INDEX}"\nchecksum = "{digest}"\n' if digest else ""
+    listed = "".join(f' "{one}",\n' for one in sorted(needed))
+    tail = f"dependencies = [\n{listed}]\n" if needed else ""
+    return f'[[package]]\nname = "{name}"\nversion = "1.0.0"\n{proof}{tail}'
 
 
 @pytest.fixture
@@ -218,3 +286,22 @@ def test_composers_packages(site: Site, registry: Registry, tmp_path: Path) -> N
     registry.asked.clear()
     build(site, files | {"other.php": ""})
     assert registry.asked == [], "an unchanged lock fetches nothing"
+
+
+@pytest.mark.skipif(
+    not languages.installed("rust") or shutil.which("cc", path=PATH) is None,
+    reason="Rust is not on this machine",
+)
+def test_crates(site: Site, registry: Registry) -> None:
+    crates = Crates(registry)
+    crates.put("left", 'pub const WORD: &str = "a crate";\n')
+    files = crates.app({"left": ()}, 'fn main() { println!("{} one", left::WORD); }\n')
+    built = build(site, files)
+    assert run(site, built, "bin/app; target/release/app") == "a crate one\na crate one"
+    assert "/dl/left-1.0.0.crate" in registry.asked
+    registry.asked.clear()
+    code = files["src/main.rs"].replace("one", "two")
+    built = build(site, files | {"src/main.rs": code})
+    assert registry.asked == [], "an unchanged lock fetches nothing"
+    assert run(site, built, "bin/app") == "a crate two"
+    assert not any("Compiling left" in line for line in site.log)

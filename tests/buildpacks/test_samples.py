@@ -32,6 +32,7 @@ MIGRATED = "python manage.py migrate --noinput && exec gunicorn --bind 0.0.0.0:$
         ("go", "go", {"web": "bin/hello"}),
         ("ruby", "ruby", {"web": "bundle exec ruby server.rb"}),
         ("php", "php", {"web": "bash .paas/serve-php"}),
+        ("rust", "rust", {"web": "bin/hello"}),
         ("static", "static", {"web": "caddy file-server --listen :$PORT --root ./public"}),
         ("procfile", "procfile", {"web": "python3 hello.py"}),
     ],

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from unittest import mock
 
 from apps.builds.builders import toolset
 from apps.builds.builders.base import BuildFailed
@@ -23,7 +25,7 @@ END = "<!-- end -->"
 _HEAD = """\
 | sample | languages | what it shows | web is started by | answered with |
 |---|---|---|---|---|"""
-_USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP) (\d[\w.]*)")
+_USED = re.compile(r"Using (Python|Node\.js|Go|Ruby|PHP|Rust) (\d[\w.]*)")
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,11 @@ class Sample:
 
     @property
     def missing(self) -> str:
-        """Why this machine cannot build it; "" if it can."""
+        """Why this machine cannot build it; "" if it can. The panel has another home folder."""
+        made = plan(SourceTree(SAMPLES / self.name))
         try:
-            toolset.find(plan(SourceTree(SAMPLES / self.name)), BuildLog(lambda _line: None))
+            with mock.patch.dict(os.environ, HOME="/nonexistent"):
+                toolset.find(made, BuildLog(lambda _line: None))
         except BuildFailed as failure:
             return failure.what
         return ""
@@ -56,6 +60,7 @@ SAMPLE_APPS = (
     Sample("go", "go.mod, the standard library"),
     Sample("ruby", "Gemfile.lock without gems"),
     Sample("php", "composer.json, php-fpm behind Caddy"),
+    Sample("rust", "Cargo.lock, the standard library"),
     Sample("static", "a folder of files"),
     Sample("procfile", "no language known here, a command"),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from paas.sandbox import remove_tree
 from tests.e2e.support import NIX_BEGIN, SAMPLE_APPS, Sample, versions, write
 from tests.e2e.world import World, running
 from tests.nix.stores import shared_store, unusable
@@ -19,7 +22,7 @@ pytestmark = [
 ]
 FIRST = 600.0
 CANARY = "canary-8c1f0e5d7a"
-SAMPLES = [one for one in SAMPLE_APPS if one.name not in {"php", "procfile", "ruby"}]
+SAMPLES = [one for one in SAMPLE_APPS if one.name != "procfile"]
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,27 @@ def test_a_cancelled_build_leaves_the_release_serving(nixed: World) -> None:
     assert push.wait() != 0
     assert not _running("65432")
     assert nixed.get(app=name).status == 200
+
+
+def test_a_backup_brings_builds_back_to_an_empty_store(
+    nixed: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nixed.paas("backup", "--artifacts", str(tmp_path / "nix.backup"))
+    body = nixed.get(app="nix-flask").body
+    store = tmp_path / "its-store"
+    second = World(tmp_path / "second", extra={**nixed.extra, "PAAS_NIX_STORE": str(store)})
+    second.folder.mkdir()
+    second.paas("restore", str(tmp_path / "nix.backup"))
+    try:
+        second.up()
+        assert second.wait_for(body, app="nix-flask").status == 200
+        cache = json.loads(second.paas("cache:info", "--json").stdout)
+        assert cache["kept_builds"] > 1 and cache["paths"] > 30
+        second.paas("rollback", "v1", "-a", "nix-flask")
+        assert second.wait_for("flask one", app="nix-flask").status == 200
+    finally:
+        second.down()
+        remove_tree(store)
 
 
 def _running(word: str) -> bool:

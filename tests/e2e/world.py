@@ -20,8 +20,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "tests" / "apps"
 READY_WITHIN = 60.0
-_SOURCES = {".py", ".js", ".go", ".rb", ".php"}
-_VERSION = re.compile(r'(\bVERSION = )".*"')
+_SOURCES = {".py", ".js", ".go", ".rb", ".php", ".rs"}
+_VERSION = re.compile(r'(\bVERSION(?:: &str)? = )".*"')
 
 
 def free_port() -> int:

@@ -125,3 +125,18 @@ def test_the_apps_tree_has_no_password(instance: Instance, monkeypatch: pytest.M
     monkeypatch.setenv("PAAS_REDIS_URL", "redis://:canary@redis/0")
     assert not any("canary" in value for value in apps_environment(instance).values())
     assert "canary" in parts_environment(instance)["DATABASE_URL"]
+
+
+def test_keys_of_a_bucket_are_for_who_pushes_to_it(instance: Instance) -> None:
+    given = {"AWS_SECRET_ACCESS_KEY": "canary", "PAAS_NIX_CACHE": "s3://builds"}
+    assert parts_environment(instance, given)["AWS_SECRET_ACCESS_KEY"] == "canary"
+    given["PAAS_NIX_CACHE"] = "ssh-ng://cache"
+    assert "AWS_SECRET_ACCESS_KEY" not in parts_environment(instance, given)
+
+
+def test_the_apps_tree_has_no_keys_of_a_bucket(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    monkeypatch.setenv("PAAS_NIX_CACHE", "s3://builds")
+    assert "canary" not in apps_environment(instance).values()

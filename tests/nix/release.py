@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paas.nix.store import Store
 from paas.runtimes.base import Artifact
 
+WRITER = Path(__file__).parents[2] / "nix" / "lib" / "image.py"
 EXPRESSION = Path(__file__).with_name("release.nix")
 APPLETS = (
     "cat",
@@ -58,6 +61,18 @@ def make(
     build = ("nix-build", "--no-out-link", str(EXPRESSION), "--argstr", "parameters")
     path = store.run(*build, str(parameters)).strip()
     return Artifact(kind="nix", path=path, digest=path)
+
+
+def image_of(store: Store, built: Artifact, folder: Path) -> str:
+    """An image as the Nix builder writes it; here outside of a derivation."""
+    config = folder / "config.json"
+    config.write_text(json.dumps({"image": {"Cmd": ["web"]}, "annotations": "both"}))
+    listed = folder / "paths"
+    listed.write_text("\n".join(store.requisites([built.path])) + "\n")
+    out, root = folder / "image.tar", store.physical(built.path) / "root"
+    argv = [sys.executable, str(WRITER), str(out), str(config), str(listed), str(root), "/none"]
+    subprocess.run(argv, check=True)
+    return store.add(out)
 
 
 def _tools(folder: Path) -> Path:

@@ -52,6 +52,13 @@ def service() -> Iterator[tuple[int, list[object]]]:
         ("builtins.readFile ./folder/passwd", "wants to read /etc/passwd"),
         ("builtins.readFile ../../etc/passwd", "wants to read /etc/passwd"),
         ("import ./code", "wants to read /etc/os-release"),
+        ("builtins.readFile ./chain", "wants to read /etc/passwd"),
+        ("builtins.readFile ./up/etc/passwd", "wants to read /etc/passwd"),
+        ('builtins.readFile (./. + "/../etc/passwd")', "wants to read /etc/passwd"),
+        ("builtins.readFile /proc/self/environ", "wants to read /proc/self/environ"),
+        ("builtins.readFile ./environ", "/environ"),
+        ("builtins.readFile /proc/self/root/etc/passwd", "root/etc/passwd"),
+        ("builtins.readFile /dev/stdin", "wants to read /dev/stdin"),
         ("builtins.readDir /.", "wants to read /"),
         ("builtins.path { path = /etc; }", "wants to read /etc"),
         ('"${/etc/passwd}"', "wants to read /etc/passwd"),
@@ -67,7 +74,10 @@ def test_files_of_the_machine_are_not_read(repository: Repository, value: str, w
     (repository.instance.home / "keys" / "secret").write_text("canary-7261")
     for old, new in (("@HOME@", home), ("@HASH@", "a" * 32)):
         value, what = value.replace(old, new), what.replace(old, new)
-    links = {"link": "/etc/passwd", "folder": "/etc", "code": "/etc/os-release"}
+    links = {
+        **{"link": "/etc/passwd", "folder": "/etc", "code": "/etc/os-release", "up": "../.."},
+        **{"chain": "link", "environ": "/proc/self/environ"},
+    }
     error = repository.refused("default", APP.format(value), links=links)
     assert error.what.endswith(what)
     assert "canary" not in f"{error.what}{error.why}{repository.log}"
@@ -117,6 +127,12 @@ def test_there_is_nothing_else_to_see(
         'builtins.fetchMercurial "http://127.0.0.1:@PORT@/x"',
         'builtins.fetchTree { type = "tarball"; url = "http://127.0.0.1:@PORT@/x.tar"; }',
         '(builtins.getFlake "http://127.0.0.1:@PORT@/x.tar").outPath',
+        '(builtins.getFlake "git+http://127.0.0.1:@PORT@/x.git").outPath',
+        '(builtins.getFlake "path:/etc").outPath',
+        '(builtins.getFlake "git+file:///etc").outPath',
+        'builtins.fetchGit "/etc"',
+        'builtins.fetchTree { type = "git"; url = "file:///etc"; }',
+        'builtins.fetchTree { type = "indirect"; id = "nixpkgs"; }',
         'builtins.fetchurl "file:///etc/passwd"',
     ],
 )

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.nix import downloads, handover
+from apps.builds.builders.nix.inspection import inspect
+from apps.builds.builders.output import BuildLog
+from apps.builds.builders.steps import Guard
+from tests.files_server import Files, files_server
 from tests.nix.repository import Repository
 from tests.nix.stores import unusable
 
@@ -67,11 +80,16 @@ def test_the_program_is_the_packages_own(repository: Repository) -> None:
         ("{ pkgs }: pkgs.mkShell { }", "a shell is no app", "nothing that runs"),
         (
             '{ pkgs }: pkgs.fetchurl { url = "http://x/"; sha256 = ""; }',
-            "fetchurl wants to download something",
-            "without a network",
+            "fetchurl of http://x/ has no hash",
+            "only if it is known",
         ),
         ('{ pkgs }: throw "paas-refusal:{}"', "cannot be evaluated", "paas-refusal:{}"),
         ('{ pkgs }: abort "on purpose"', "cannot be evaluated", "on purpose"),
+        (
+            '{ pkgs }: pkgs.fetchzip { url = "http://x/"; sha256 = ""; }',
+            "fetchzip wants to download something",
+            "without a network",
+        ),
         (
             '{ pkgs }: pkgs.runCommand "a" { passthru.processes.web = 1; } ""',
             "default.nix: processes.web must be a text",
@@ -243,6 +261,19 @@ def test_nixpkgs_is_read_where_it_lies(
             '__structuredAttrs = true; requiredSystemFeatures = [ "uid-range" ];',
             "requires uid-range",
         ),
+        (
+            f'__structuredAttrs = true; outputHashMode = "recursive"; outputHash = "{_HASH}";'
+            ' url = "http://127.0.0.1:1/metadata";',
+            "is a download",
+        ),
+        (f'outputHashMode = "flat"; outputHash = "{_HASH}"; impureEnvVars = [ "X" ];', "download"),
+        (f'outputHashAlgo = "sha1"; outputHash = "{"a" * 40}";', "is a download"),
+        (f'outputHashAlgo = "md5"; outputHash = "{"a" * 32}";', "is a download"),
+        ('__impureHostDeps = [ "/etc/shadow" ];', "asks for /etc/shadow of the machine"),
+        (
+            '__structuredAttrs = true; __impureHostDeps = [ "/root" ];',
+            "asks for /root of the machine",
+        ),
         ('system = "aarch64-darwin";', "is for aarch64-darwin"),
         ('system = "builtin"; builder = "builtin:unpack-channel";', "is built by builtin:unpack"),
     ],
@@ -263,6 +294,27 @@ def test_one_deep_inside_is_refused_too(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f'import <nix/fetchurl.nix> {{ url = "http://127.0.0.1:1/x"; sha256 = "{_HASH}"; }}',
+        f'import <nix/fetchurl.nix> {{ url = "file:///etc/shadow"; sha256 = "{_HASH}"; }}',
+    ],
+)
+def test_nixs_own_fetcher_is_refused(repository: Repository, text: str) -> None:
+    package = 'pkgs.runCommand "a" { b = ' + f"{text}" + '; } "mkdir $out"'
+    assert "is a download from" in repository.unbuilt("default", f"{{ pkgs }}: {package}").why
+
+
+@pytest.mark.parametrize("where", ["path:/etc", "path:../sibling", "git+file:///root/x", "./sub"])
+def test_a_flakes_input_from_the_machine_is_refused(repository: Repository, where: str) -> None:
+    inputs = f'other.url = "{where}";'
+    outputs = 'packages.x86_64-linux.default = pkgs.writeText "a" (toString inputs.other);'
+    error = repository.refused("flake", _FLAKE.format(inputs, outputs), files={"sub/flake.nix": ""})
+    assert error.what == "flake.nix: the input other cannot be had"
+    assert f"It is {where}" in error.why
+
+
+@pytest.mark.parametrize(
     ("attributes", "feature"),
     [
         ("__impure = true;", "impure-derivations"),
@@ -277,6 +329,93 @@ def test_experimental_features_are_off(
 ) -> None:
     error = repository.refused("default", _DERIVATION.format(attributes))
     assert error.what.endswith(f"uses {feature}, an experimental feature of Nix")
+
+
+# --- downloads --------------------------------------------------------------------------
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    with files_server(tmp_path, monkeypatch) as found:
+        yield found
+
+
+def _archive() -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        info = tarfile.TarInfo("site-1.0/index.html")
+        info.size = 5
+        tar.addfile(info, io.BytesIO(b"hello"))
+    return data.getvalue()
+
+
+def _fetching(url: str, promised: str) -> str:
+    return f"""{{ pkgs }}: pkgs.stdenv.mkDerivation {{
+      name = "site"; src = pkgs.fetchurl {{ url = "{url}"; {promised} }};
+      installPhase = "mkdir -p $out/bin; cp index.html $out/bin/";
+    }}"""
+
+
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+def test_a_file_is_downloaded_for_a_build(repository: Repository, files: Files) -> None:
+    data = _archive()
+    url = files.put("/site-1.0.tar.gz", data)
+    digest = hashlib.sha256(data)
+    hashes = [
+        f'sha256 = "{digest.hexdigest()}";',
+        f'hash = "sha256-{base64.b64encode(digest.digest()).decode()}";',
+    ]
+    for promised in hashes:
+        found = repository.described("default", _fetching(url, promised))
+        (folder,) = found.path
+        assert (repository.store.physical(folder) / "index.html").read_text() == "hello"
+    assert files.asked == ["/site-1.0.tar.gz"], "what the store has is not asked for again"
+    assert any(f"Downloading site-1.0.tar.gz ({url})" in line for line in repository.log) is False
+    sha512 = f'sha512 = "{hashlib.sha512(data).hexdigest()}";'
+    repository.described("default", _fetching(url, sha512))
+    assert any(f"Downloading site-1.0.tar.gz ({url})" in line for line in repository.log)
+
+
+def test_a_download_that_cannot_be_had_is_told(repository: Repository, files: Files) -> None:
+    url = files.put("/a", b"changed since")
+    promised = f'sha256 = "{"0" * 64}";'
+    error = repository.unbuilt("default", _fetching(url, promised))
+    assert error.what == "a is not what its hash says" and "0" * 64 in error.why
+    error = repository.unbuilt("default", _fetching(files.url("/gone"), promised))
+    assert error.what == "gone could not be downloaded" and "answers 404" in error.why
+
+
+def test_the_machine_is_not_downloaded_from(repository: Repository) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        url = f"https://localhost:{server.getsockname()[1]}/metadata"
+        error = repository.unbuilt("default", _fetching(url, f'sha256 = "{"0" * 64}";'))
+        assert "localhost is not on the internet" in error.why
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_download_is_never_built(repository: Repository, files: Files) -> None:
+    """Its builder would have the network: it is not run, whatever it is."""
+    url = files.put("/a", b"content")
+    digest = hashlib.sha256(b"content").hexdigest()
+    text = f"""{{ pkgs, system }}: pkgs.runCommand "b" {{
+      a = derivation {{
+        name = "a"; inherit system; url = "{url}"; outputHashMode = "flat";
+        outputHashAlgo = "sha256"; outputHash = "{digest}";
+        builder = "${{pkgs.bash}}/bin/bash"; args = [ "-c" "exit 1" ];
+      }};
+    }} "mkdir $out\""""
+    found = repository.evaluate("default", text)
+    handover.take(repository.store, found)
+    trusted = repository.packages.sources
+    inspected = inspect(repository.store, found.derivation, trusted)
+    assert [one.url for one in inspected.downloads] == [url]
+    log = BuildLog(repository.log.append)
+    guard = Guard(threading.Event(), repository.instance.home)
+    downloads.fetch(repository.store, inspected.downloads, log, guard)
+    (one,) = inspected.downloads
+    assert repository.store.physical(one.path).read_bytes() == b"content"
+    left = inspect(repository.store, found.derivation, trusted)
+    assert left.downloads == () and len(left.unbuilt) == len(inspected.unbuilt) - 1
 
 
 # --- built ----------------------------------------------------------------------------
@@ -311,3 +450,33 @@ def test_a_build_has_neither_network_nor_machine(repository: Repository) -> None
     assert found.plan.processes == {"web": found.plan.processes["web"]}
     script = repository.store.physical(found.plan.processes["web"]).read_text()
     assert script.endswith(f"exec {folder}/probe\n")
+
+
+@pytest.mark.skipif(bool(unusable()), reason=unusable() or "-")
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'exportReferencesGraph = [ "graph" "@PATH@" ];',
+        '__structuredAttrs = true; exportReferencesGraph.graph = [ "@PATH@" ];',
+        'from = "@PATH@";',
+    ],
+)
+def test_another_apps_path_is_not_seen(repository: Repository, attribute: str) -> None:
+    """Its name alone, learned somewhere, opens nothing: it is no input."""
+    secret = repository.instance.home / "another-app"
+    secret.write_text("canary-7261")
+    path = repository.store.add(secret)
+    text = (
+        _DERIVATION.format(attribute.replace("@PATH@", path))
+        .replace("echo > $out", 'IFS= read -r x < @PATH@; echo \\"\\${x-}\\" > $out || echo > $out')
+        .replace("@PATH@", path)
+    )
+    try:
+        found = repository.described("default", text)
+    except BuildFailed as error:
+        assert "not in the input closure" in f"{error.why}{repository.log}"
+    else:
+        (folder,) = found.path
+        built = repository.store.physical(folder).parent
+        assert "canary" not in built.read_text()
+    assert "canary" not in "".join(repository.log)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,6 @@ from tests.nix.door import Door, front_door
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_cache")]
 
-WRITER = Path(__file__).parents[2] / "nix" / "lib" / "image.py"
-
 
 @pytest.fixture
 def door(admin: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
@@ -47,24 +44,12 @@ def built(door: Door, tmp_path: Path) -> Artifact:
     return release.make(door.store, tmp_path / "build")
 
 
-def image_of(store: Store, built: Artifact, folder: Path) -> str:
-    """An image as the Nix builder writes it; here outside of a derivation."""
-    config = folder / "config.json"
-    config.write_text(json.dumps({"image": {"Cmd": ["web"]}, "annotations": "both"}))
-    listed = folder / "paths"
-    listed.write_text("\n".join(store.requisites([built.path])) + "\n")
-    out, root = folder / "image.tar", store.physical(built.path) / "root"
-    argv = [sys.executable, str(WRITER), str(out), str(config), str(listed), str(root), "/none"]
-    subprocess.run(argv, check=True)
-    return store.add(out)
-
-
 @pytest.fixture
 def released(door: Door, alice: User, built: Artifact, tmp_path: Path) -> Build:
     """Two releases of an app of Alice's: the first host-built, the second and current by Nix."""
     app = create_app(Actor(alice), "hello")
     old = {"kind": "host", "path": "/nowhere", "digest": "x"}
-    image = image_of(door.store, built, tmp_path)
+    image = release.image_of(door.store, built, tmp_path)
     new = {"kind": "nix", "path": built.path, "digest": built.path, "image": image}
     for artifact in (old, new):
         build = Build.objects.create(
@@ -199,7 +184,7 @@ def test_what_is_collected_cannot_be_pulled(door: Door, released: Build) -> None
 
 
 def test_an_archive_is_read(door: Door, built: Artifact, tmp_path: Path) -> None:
-    path = image_of(door.store, built, tmp_path)
+    path = release.image_of(door.store, built, tmp_path)
     image = read_image(door.store.physical(path))
     for digest, blob in image.blobs.items():
         assert digest == "sha256:" + hashlib.sha256(blob.content).hexdigest()

@@ -24,7 +24,7 @@ class FileRuntime:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
         return [
             ProcessStatus(
                 app_id=item["app_id"],
@@ -38,7 +38,7 @@ class FileRuntime:
                 reason=item.get("reason", ""),
             )
             for item in self._data().get("processes", [])
-            if app_id in (None, item["app_id"])
+            if not app_ids or item["app_id"] in app_ids
         ]
 
     def log_sources(self) -> list[LogSource]:

@@ -151,7 +151,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("environ", "why"),
         [
-            ({"PAAS_TLS": "yes"}, "off, internal or auto"),
+            ({"PAAS_TLS": "yes"}, "off, internal, auto or proxy"),
             ({"PAAS_TLS": "auto"}, "PAAS_DOMAIN"),
             ({"PAAS_TLS": "internal", "PAAS_HTTPS_PORT": "x"}, "no port"),
             ({"PAAS_HTTPS_REDIRECT": "maybe"}, "on or off"),

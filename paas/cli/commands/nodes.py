@@ -89,7 +89,7 @@ def cache_info(json: Json = False) -> None:
     facts = {
         "Address": found["url"],
         "Public key": found["public_key"],
-        "Paths": found["paths"] if used else "(counted where the cache is)",
+        "Paths": found["paths"] if used else "(another's cache: counted and cleared up there)",
         "Size": show_size(found["size"]) if used else None,
         "Kept builds": found["kept_builds"],
         "Store": found["store"],
@@ -109,8 +109,17 @@ def cache_gc(json: Json = False) -> None:
     """
     with Progress("Collecting") as progress:
         gone = panel().post("nodes", "cache", "actions", "collect", body={})
-        freed = show_size(gone["cache_size"])
-        paths = f"{gone['cache_paths']} paths from the cache ({freed})"
-        progress.done(f"done, {paths}, {gone['store_paths']} from the store")
+        progress.done(f"done, {_gone(gone)}")
+    if gone["cache_paths"] is None:
+        note("The cache (PAAS_NIX_CACHE) is another's: what is in it, its owner clears up.")
     if json:
         show_json(gone)
+
+
+def _gone(found: dict[str, Any]) -> str:
+    store = f"{found['store_paths']} paths from the store"
+    if found["cache_paths"] is None:
+        return store
+    return (
+        f"{found['cache_paths']} paths from the cache ({show_size(found['cache_size'])}), {store}"
+    )

@@ -82,13 +82,18 @@ class KubernetesRuntime:
             oneoffs.sweep(self._asked)
         return False
 
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
-        if app_id is None and self._board is not None:
-            seen = self._board.read()
-            if seen is not None:
-                return seen
-        namespace = "" if app_id is None else self._asked.namespace(app_id)
-        labels = OURS if app_id is None else selector(app_id)
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
+        if len(app_ids) != 1:
+            every = self._observe_all()
+            return [one for one in every if one.app_id in app_ids] if app_ids else every
+        (app_id,) = app_ids
+        return self._observe(self._asked.namespace(app_id), selector(app_id))
+
+    def _observe_all(self) -> list[ProcessStatus]:
+        seen = self._board.read() if self._board is not None else None
+        return seen if seen is not None else self._observe("", OURS)
+
+    def _observe(self, namespace: str, labels: str) -> list[ProcessStatus]:
         found = (
             self._asked.client.items(kind, namespace, labels=labels)
             for kind in (kinds.DEPLOYMENT, kinds.REPLICASET, kinds.POD)

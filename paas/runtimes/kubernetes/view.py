@@ -103,7 +103,7 @@ class ClusterView:
         self._full = False
 
     # --- Observed -----------------------------------------------------------------
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
         """All processes, from memory."""
         self._start()
         news = self._feed.wait(0, -1)
@@ -113,7 +113,7 @@ class ClusterView:
             self._seen = news
         if self._board is not None and self._feed.silence() is None:
             self._board.write(self._statuses)
-        return [one for one in self._statuses if app_id in (None, one.app_id)]
+        return [one for one in self._statuses if not app_ids or one.app_id in app_ids]
 
     def log_sources(self) -> list[LogSource]:
         return []

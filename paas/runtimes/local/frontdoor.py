@@ -12,13 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from paas.instance import Instance
+from paas.instance import Instance, TlsMode
 from paas.runtimes.local import pages, tls
 from paas.runtimes.local.pages import Page
 from paas.runtimes.local.routes import SLOTS
 
 Json = dict[str, Any]
 
+_PRIVATE = [
+    *("127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1", "fc00::/7"),
+]
 _RESPONSE_TIMEOUT = "30s"  # Heroku's H12: until the first byte of the answer
 UPSTREAM_IDLE = "100ms"
 """How long an unused connection to an app is kept.
@@ -52,6 +56,7 @@ def _server(instance: Instance) -> Json:
         "listen": _addresses(instance),
         "automatic_https": {"disable": True},
         **tls.server(instance),
+        **_before_us(instance),
         "logs": {"default_logger_name": "router"},
         "routes": [
             *tls.routes(instance, _panel_hosts(instance)),
@@ -70,6 +75,22 @@ def _addresses(instance: Instance) -> list[str]:
     return [f"{host}:{port}" for port in ports for host in hosts]
 
 
+def _before_us(instance: Instance) -> Json:
+    """Whose word on the client's address and scheme counts: a proxy's of the machine or its net."""
+    if instance.tls.mode is not TlsMode.PROXY:
+        return {}
+    # Strict: from the right, up to the first address that is no proxy's; the rest is hearsay.
+    trusted = {"source": "static", "ranges": _PRIVATE}
+    return {"trusted_proxies": trusted, "trusted_proxies_strict": 1}
+
+
+def _forwarded(instance: Instance) -> Json:
+    """The client's address alone, as without a proxy before us; clients' own words do not count."""
+    if instance.tls.mode is not TlsMode.PROXY:
+        return {}
+    return {"X-Forwarded-For": ["{http.vars.client_ip}"]}
+
+
 def _panel_hosts(instance: Instance) -> list[str]:
     hosts = [instance.domain, "localhost", "127.0.0.1", "::1", "[::1]"]
     with suppress(ValueError):
@@ -85,15 +106,17 @@ def _panel(instance: Instance) -> list[Json]:
         {"match": [{"path": ["/internal", "/internal/*"]}], "handle": [refused], "terminal": True},
         {
             "match": [{"path_regexp": {"pattern": r"^/[^/]+\.git(/.*)?$"}}],
-            "handle": [_unix_proxy(str(instance.gateway_socket))],
+            "handle": [_unix_proxy(instance, instance.gateway_socket)],
             "terminal": True,
         },
         {
             "match": [{"path": ["/cache/*"]}],
-            "handle": [_unix_proxy(str(instance.web_socket)) | _sending(instance.cache / "nix")],
+            "handle": [
+                _unix_proxy(instance, instance.web_socket) | _sending(instance.cache / "nix")
+            ],
             "terminal": True,
         },
-        {"handle": [_unix_proxy(str(instance.web_socket))]},
+        {"handle": [_unix_proxy(instance, instance.web_socket)]},
     ]
     return [{"handler": "vars", "log_skip": True}, {"handler": "subroute", "routes": routes}]
 
@@ -115,13 +138,15 @@ def _sending(folder: Path) -> Json:
     return {"handle_response": [{"match": match, "routes": routes}]}
 
 
-def _unix_proxy(path: str) -> Json:
+def _unix_proxy(instance: Instance, path: Path) -> Json:
+    forwarded = _forwarded(instance)
     return {
         "handler": "reverse_proxy",
         "flush_interval": -1,
         "transport": {"protocol": "http", "keep_alive": {"enabled": True, "idle_timeout": "1s"}},
         "upstreams": [{"dial": f"unix/{path}"}],
         "load_balancing": {"try_duration": "1s", "try_interval": "50ms"},
+        **({"headers": {"request": {"set": forwarded}}} if forwarded else {}),
     }
 
 
@@ -200,6 +225,7 @@ def _balance(instance: Instance) -> list[Json]:
                     "X-Request-Id": ["{http.request.uuid}"],
                     "X-Request-Start": ["{time.now.unix_ms}"],
                     "X-Forwarded-Port": [tls.port_of_request(instance)],
+                    **_forwarded(instance),
                 }
             }
         },

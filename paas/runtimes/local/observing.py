@@ -13,10 +13,11 @@ from paas.runtimes.local.state import AppState, Phase, Record, is_alive
 from paas.runtimes.local.supervisor import Program, SupervisorDown
 
 
-def observe(parts: Parts, app_id: str | None) -> list[ProcessStatus]:
+def observe(parts: Parts, *app_ids: str) -> list[ProcessStatus]:
     """The body of `Runtime.observe`; without supervisord all processes are down."""
-    states = [parts.store.read(app_id)] if app_id is not None else parts.store.all()
-    programs = _programs(parts, f"{app_id}." if app_id is not None else "")
+    states = [parts.store.read(app_id) for app_id in app_ids] if app_ids else parts.store.all()
+    prefixes = [f"{app_id}." for app_id in app_ids]
+    programs = _programs(parts, *prefixes) if any(state.records for state in states) else {}
     found = (
         _status(state, record, programs.get(record.program(state.app_id)))
         for state in states
@@ -54,9 +55,9 @@ def metrics(parts: Parts, app_id: str) -> list[Usage]:
     return sorted(found, key=lambda usage: usage.name)
 
 
-def _programs(parts: Parts, prefix: str) -> dict[str, Program]:
+def _programs(parts: Parts, *prefixes: str) -> dict[str, Program]:
     with suppress(SupervisorDown):
-        return parts.supervisor.programs(prefix)
+        return parts.supervisor.programs(*prefixes)
     return {}
 
 

@@ -46,11 +46,21 @@ class Routes:
             if maintenance:
                 self._close(host)
             if ports and not maintenance:
-                _point(folder, ",".join(str(port) for port in _spread(ports)))
+                _point(folder, _name(ports))
             else:
                 _clear(folder)
             if not maintenance:
                 self._open(host)
+
+    def leads(self, hosts: Iterable[str], ports: Collection[int], *, maintenance: bool) -> bool:
+        """Whether all is as `set` would leave it."""
+        wanted = _name(ports) if ports and not maintenance else ""
+        return all(
+            (self._hosts / host).is_dir()
+            and (self._maintenance / host).exists() == maintenance
+            and next((f.name for f in _newest_first(self._hosts / host)), "") == wanted
+            for host in hosts
+        )
 
     def tidy(self, hosts: Iterable[str]) -> bool:
         """Unlink the files of earlier routes that are old enough; False while some are not."""
@@ -93,6 +103,10 @@ def _checked(host: str) -> str:
 def _spread(ports: Collection[int]) -> list[int]:
     known = sorted(ports)
     return [known[i % len(known)] for i in range(SLOTS)]
+
+
+def _name(ports: Collection[int]) -> str:
+    return ",".join(str(port) for port in _spread(ports))
 
 
 def _point(folder: Path, name: str) -> None:

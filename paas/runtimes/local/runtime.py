@@ -26,6 +26,7 @@ from paas.runtimes.base import (
 from paas.runtimes.local import (
     attaching,
     certificates,
+    drift,
     litter,
     observing,
     oneoffs,
@@ -78,8 +79,8 @@ class LocalRuntime:
                 litter.sweep(self._parts)
         return tending.tend(self._parts)
 
-    def observe(self, app_id: str | None = None) -> list[ProcessStatus]:
-        return observing.observe(self._parts, app_id)
+    def observe(self, *app_ids: str) -> list[ProcessStatus]:
+        return observing.observe(self._parts, *app_ids)
 
     def run(
         self,
@@ -159,7 +160,7 @@ class LocalRuntime:
     autoscales = False
 
     def drift(self, specs: Iterable[AppSpec]) -> Mapping[str, str]:
-        return {spec.app_id: "" for spec in specs}
+        return drift.drift(self._parts, specs)
 
     def preview(self, spec: AppSpec) -> list[str]:
         raise RuntimeFailure("Only a cluster can say beforehand what a release would change.")

@@ -24,6 +24,8 @@ from paas.runtimes.base import StaleToken
 
 _LOCK = "lock"
 
+_Stamp = tuple[int, int, int] | None
+
 
 class Phase(StrEnum):
     """Where a process is in its life."""
@@ -152,6 +154,7 @@ class StateStore:
 
     def __init__(self, instance: Instance) -> None:
         self.root = instance.local_state / "apps"
+        self._known: dict[str, tuple[_Stamp, AppState]] = {}
 
     def folder(self, app_id: str) -> Path:
         return self.root / app_id
@@ -164,8 +167,18 @@ class StateStore:
         return [self.read(app_id) for app_id in self.app_ids()]
 
     def read(self, app_id: str) -> AppState:
-        """The state as it is now; without the lock, to look only."""
-        return _load(self.folder(app_id))
+        """The state as it is now; without the lock, to look only.
+
+        What has not been written since the last time is not read again: whoever
+        looks at a thousand apps looks at them often.
+        """
+        folder = self.folder(app_id)
+        stamp = _stamp(folder)
+        before, state = self._known.get(app_id, (None, AppState(app_id)))
+        if stamp != before:
+            state = _load(folder)
+            self._known[app_id] = stamp, state
+        return state
 
     @contextmanager
     def locked(self, app_id: str) -> Iterator[Slot]:
@@ -206,6 +219,15 @@ def _started(pid: int) -> str:
     except (FileNotFoundError, ProcessLookupError):
         return ""
     return text.rpartition(")")[2].split()[19]
+
+
+def _stamp(folder: Path) -> _Stamp:
+    """Of the state's file, which is a new one each time; None if there is none."""
+    try:
+        found = (folder / "state.json").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _load(folder: Path) -> AppState:

@@ -151,9 +151,9 @@ class Supervisor:
     def remove(self, name: str) -> bool:
         return bool(self._call("remove", name))
 
-    def programs(self, prefix: str = "") -> dict[str, Program]:
-        """All programs whose names begin with `prefix`, in one call."""
-        facts = json.loads(self._call("status", prefix))
+    def programs(self, *prefixes: str) -> dict[str, Program]:
+        """All programs, or those whose names begin with one of `prefixes`, in one call."""
+        facts = json.loads(self._call("status", prefixes))
         return {name: Program(**fields) for name, fields in facts.items()}
 
     def _call(self, method: str, *arguments: object) -> str:

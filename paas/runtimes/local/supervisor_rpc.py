@@ -347,9 +347,10 @@ class AppsInterface:
             del self._programs[name]
         return True
 
-    def status(self, prefix: str) -> str:
-        """JSON: name → `AppProcess.facts()` of all programs whose names begin with `prefix`."""
-        chosen = {n: p.facts() for n, p in self._programs.items() if n.startswith(prefix)}
+    def status(self, prefixes: list[str]) -> str:
+        """JSON: name → `AppProcess.facts()` of all programs, or those with one of `prefixes`."""
+        wanted = tuple(prefixes) or ""
+        chosen = {n: p.facts() for n, p in self._programs.items() if n.startswith(wanted)}
         return json.dumps(chosen)
 
     def _stop(self, name: str, how: Any) -> bool:

@@ -61,6 +61,8 @@ def routes(instance: Instance, panel_hosts: list[str]) -> list[Json]:
 
 def port_of_request(instance: Instance) -> str:
     """X-Forwarded-Port."""
+    if instance.tls.mode is TlsMode.PROXY:
+        return str(instance.tls.port)
     return "{http.request.local.port}" if instance.tls else str(instance.port)
 
 

@@ -18,17 +18,18 @@ from tests.nix.builder.conftest import SAMPLES, Site, steps
 __all__ = ["registry"]
 
 NEW = f"version-{uuid.uuid4().hex}"  # of this process alone: others share the store
-_VERSION = re.compile(r'(\bVERSION = )".*"')
+_VERSION = re.compile(r'(\bVERSION(?:: &str)? = )".*"')
+_SOURCES = {".py", ".js", ".go", ".rb", ".php", ".rs"}
 
 
 def second(tree: Path) -> None:
     """The one-line change."""
     for path in tree.rglob("*.*"):
-        if path.suffix in {".py", ".js", ".go"} and _VERSION.search(path.read_text()):
+        if path.suffix in _SOURCES and _VERSION.search(path.read_text()):
             path.write_text(_VERSION.sub(rf'\1"{NEW}"', path.read_text()))
 
 
-@pytest.fixture(scope="module", params=["flask", "express", "go"])
+@pytest.fixture(scope="module", params=["flask", "express", "go", "ruby", "php", "rust"])
 def pair(request: pytest.FixtureRequest, site: Site) -> tuple[str, Built, Built, str]:
     """A sample, built; then built with one line changed, the network unplugged; and its log."""
     sample = request.param
@@ -49,9 +50,9 @@ def test_a_change_of_the_source_builds_the_app_alone(site, pair):
     sample, first, again, said = pair
     assert first.artifact.path != again.artifact.path
     assert set(steps(again)) == {"app", "release", "nix-image-app.tar"}
-    if sample != "go":  # whose programs hold what they depend on
+    if sample in {"flask", "express", "ruby"}:  # the others' programs hold what they depend on
         assert site.dependencies(first) == site.dependencies(again) != []
-    assert NEW in site.run(again, "strings app.py server.js bin/hello 2>/dev/null")
+    assert NEW in site.run(again, "strings app.py server.* src/Version.php bin/hello 2>/dev/null")
     assert "Built 3 paths" in said
 
 
@@ -80,7 +81,7 @@ def test_the_closure_is_all_there_is(site, pair):
 
 
 def test_build_only_inputs_are_not_shipped(site, pair):
-    sample, first, _, _ = pair
+    _, first, _, _ = pair
     names = " ".join(path[44:] for path in site.closure(first))
     for word in (
         ".whl",
@@ -94,8 +95,7 @@ def test_build_only_inputs_are_not_shipped(site, pair):
         "files",
     ):
         assert word not in names, names
-    if sample == "go":
-        assert "go-1" not in names
+    assert not any(word in names for word in ("go-1", "rust-", "composer-", "cc-1"))
 
 
 def test_twenty_apps_with_one_lock_share_their_dependencies(site):

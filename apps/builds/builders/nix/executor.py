@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from apps.builds.builders import extras, layers, managers, phases, python, steps
 from apps.builds.builders.base import BuildFailed, BuildJob, Built, NixArtifact, PhaseTiming
 from apps.builds.builders.installer import PROJECT
 from apps.builds.builders.languages import LANGUAGES
-from apps.builds.builders.nix import native, project, tarballs, wheels
+from apps.builds.builders.nix import native, pinned, project, wheels
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.failures import explain
 from apps.builds.builders.nix.fetch import Fetcher
@@ -38,8 +38,10 @@ from paas.nix.store import Store
 from paas.sandbox import remove_tree
 
 _TYPE = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_COMPILERS = frozenset({"go"})  # languages whose programs need them no more
+_COMPILERS = frozenset({"go", "rust"})  # languages whose programs need them no more
 _ALONE = frozenset({"go", "static"})  # providers of programs that need no library
+_COMPANIONS = {"php": ("composer",), "ruby": ("cc",), "rust": ("cc",)}
+"""What builds need beside the language, and the running app does not."""
 _SHELL_TOOLS = ("uv", "pip")
 
 
@@ -177,7 +179,8 @@ class _Run:
 
     def _packages(self, attributes: Mapping[str, str]) -> dict[str, Package]:
         """What fetching needs: the languages, and Python's installers."""
-        wanted = [*attributes.values(), *(_SHELL_TOOLS if self.plan.python is not None else ())]
+        wanted = [*attributes.values(), *_companions(attributes)]
+        wanted += _SHELL_TOOLS if self.plan.python is not None else ()
         return {one.attribute: one for one in self.set.get(wanted, self.log, self.guard, self.tmp)}
 
     def _fetcher(self, packages: Mapping[str, Package]) -> Fetcher:
@@ -247,7 +250,7 @@ class _Run:
         commands = tuple(c for phase in self.phases if _prunes(phase) for c in phase.commands)
         if "node_modules" not in made.results or not commands:
             return made
-        files = made.files or fetcher.files(contents)
+        files = made.pruned or made.files or fetcher.files(contents)
         before = replace(made, production=None)
         return replace(
             made,
@@ -257,16 +260,19 @@ class _Run:
         )
 
     def _layer(self, fetcher: Fetcher, group: list[Phase], contents: Mapping[str, bytes]) -> Layer:
-        results = tuple(dict.fromkeys(one for phase in group for one in phase.results))
+        results = group[-1].results  # which goes on from what the others made
         fetching = [phase for phase in group if phase.network]
         offline = tuple(c for phase in group if not phase.network for c in phase.commands)
-        rewritten = None
-        if tarballs.LOCK in contents and fetching and fetching[0].inert:
-            rewritten = tarballs.rewrite(fetcher, contents)
-        if rewritten is not None:
-            install = tuple(f"{command} --offline" for command in fetching[0].commands)
-            files, inputs = fetcher.files(rewritten[0]), rewritten[1]
-            return Layer(results, files=files, commands=(*install, *offline), inputs=inputs)
+        found = pinned.pin(fetcher, fetching[0], contents) if fetching else None
+        if found is not None:
+            return Layer(
+                results,
+                files=fetcher.files(found.contents),
+                commands=(*found.commands, *offline),
+                inputs=found.inputs,
+                links=found.links,
+                pruned=None if found.pruned is None else fetcher.files(found.pruned),
+            )
         fetched = tuple(Layer(one.results, path=fetcher.stored(one, contents)) for one in fetching)
         if not offline and len(fetched) == 1:
             return fetched[0]
@@ -302,7 +308,10 @@ class _Run:
         }
         return NixJob(
             toolchain=(*(n for t, n in attributes.items() if t not in _COMPILERS), *self._tools),
-            compilers=tuple(n for t, n in attributes.items() if t in _COMPILERS),
+            compilers=(
+                *(n for t, n in attributes.items() if t in _COMPILERS),
+                *_companions(attributes),
+            ),
             foreign=not _ALONE.issuperset(self.plan.providers),
             packages=tuple(dict.fromkeys(n for phase in self.phases for n in phase.packages)),
             libraries=tuple(dict.fromkeys(n for phase in self.phases for n in phase.libraries)),
@@ -361,6 +370,12 @@ class _Run:
         size = sum(one.size for one in fetched)
         more = f", fetched {len(fetched)} ({size / 1024**2:.1f} MiB)" if fetched else ""
         self.log.step(f"Built {built} paths{more}" if done else "Nothing changed: nothing to build")
+
+
+def _companions(languages: Iterable[str]) -> list[str]:
+    """The attributes of the set that go with these languages, each once."""
+    found = (name for language in languages for name in _COMPANIONS.get(language, ()))
+    return list(dict.fromkeys(found))
 
 
 def _prunes(phase: Phase) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from apps.builds.builders import steps
 from apps.builds.builders.base import BuildFailed
 from apps.builds.builders.nix.activity import Activities
@@ -10,6 +13,7 @@ from apps.builds.builders.steps import Ended
 from buildpacks.plan import Phase, Plan
 
 _TOO_MUCH_LOG = "bytes of log output"
+_CONSEQUENCE = re.compile(r"dependencies of derivation .* failed to build")
 _FULL = "No space left on device"
 
 
@@ -41,9 +45,15 @@ def explain(plan: Plan, activities: Activities, done: Realised) -> BuildFailed:
         )
     return BuildFailed(
         "Nix could not build the app",
-        (activities.errors or ["It does not say why."])[-1][:1000],
+        _cause(activities.errors)[:1000],
         "If nothing above explains it, ask the administrator to look at the log of the worker.",
     )
+
+
+def _cause(errors: Sequence[str]) -> str:
+    """The last error that is no consequence of another."""
+    causes = [one for one in errors if not _CONSEQUENCE.search(one)]
+    return (causes or errors or ["It does not say why."])[-1]
 
 
 def _phase_of(plan: Plan, command: str) -> Phase:

@@ -3,15 +3,18 @@
 Nix keeps a build from the machine and the network, but the derivation itself
 can ask for exceptions, and one of them is ordinary: who promises a hash gets
 the network, with the machine's own services in it. So every derivation that
-would be built is looked at before any is. What is built already, or comes from
+would be built is looked at before any is, and one file by HTTPS and hash is
+left to `downloads`. What is built already, or comes from
 a cache, runs nothing and is not looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from apps.builds.builders.base import BuildFailed
+from apps.builds.builders.nix.downloads import Download, read
 from apps.builds.builders.nix.evaluation import system
 from apps.builds.builders.nix.sources import unbuilt
 from paas.nix.derivations import Derivation, NotADerivation, parse
@@ -27,36 +30,46 @@ _EXCEPTIONS = {
 _FIX = "Build it without that: with files of the repository and packages of the set alone."
 
 
-def inspect(store: Store, derivation: str, trusted: Collection[str]) -> list[str]:
+@dataclass(frozen=True)
+class Inspected:
+    """The derivations that would be built, and those of them whose file is to be fetched before."""
+
+    unbuilt: tuple[str, ...]
+    downloads: tuple[Download, ...]
+
+
+def inspect(store: Store, derivation: str, trusted: Collection[str]) -> Inspected:
     """See that building `derivation` does nothing but build.
 
     Args:
         trusted: derivations of the package set's own downloads, which `sources` provides.
 
-    Returns:
-        the derivations that would be built.
-
     Raises:
         BuildFailed: one of those that would be built asks for more.
     """
     waiting = unbuilt(store, [derivation])
+    found = []
     for path in waiting:
         if path in trusted:
             continue
         name = path.rpartition("/")[2][33:].removesuffix(".drv")
         try:
-            _check(name, parse(store.physical(path).read_bytes()))
+            found.append(_check(name, parse(store.physical(path).read_bytes())))
         except NotADerivation as error:
             raise _refused(name, f"is not in the form that Nix writes ({error})") from None
-    return waiting
+    return Inspected(tuple(waiting), tuple(one for one in found if one is not None))
 
 
-def _check(name: str, one: Derivation) -> None:
+def _check(name: str, one: Derivation) -> Download | None:
+    """What is to be fetched for it, if it is a download."""
     for exception, meaning in _EXCEPTIONS.items():
         if one.flag(exception):
             raise _refused(name, f"asks for {meaning} (`{exception}`)")
     if any(output.fixed for output in one.outputs):
-        raise _download(name, one)
+        found = read(one)
+        if found is None:
+            raise _download(name, one)
+        return found
     if not all(output.path for output in one.outputs):
         raise _refused(name, "has an output whose path is known only when it is built")
     if one.system not in (system(), "builtin"):
@@ -67,17 +80,20 @@ def _check(name: str, one: Derivation) -> None:
             f"is built by {one.builder[:100]}, which is not in the sandbox",
             "Use a program of a package, such as ${pkgs.bash}/bin/bash.",
         )
+    if paths := one.words("__impureHostDeps"):
+        raise _refused(name, f"asks for {paths[0][:100]} of the machine (`__impureHostDeps`)")
     if wanted := set(one.words("requiredSystemFeatures")) - _FEATURES:
         raise _refused(name, f"requires {', '.join(sorted(wanted))[:100]} of the machine")
+    return None
 
 
 def _download(name: str, one: Derivation) -> BuildFailed:
     url = one.environment.get("url") or one.environment.get("urls", "").split(" ")[0]
     return _refused(
         name,
-        f"is a download{f' from {url[:200]}' if url else ''}, which is known by its hash alone "
-        "and would have the network",
-        "Commit the file, or use a package of the set.",
+        f"is a download{f' from {url[:200]}' if url else ''} and would have the machine's network",
+        "One file is fetched for a build, by https:// and its SHA-256 or SHA-512 (fetchurl). "
+        "Else commit it, or use a package of the set.",
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-NOT_RUN = frozenset({"/deps/go"})
+NOT_RUN = frozenset({"/deps/cargo", "/deps/go"})
 """Results below /deps that only builds need."""
 
 
@@ -20,7 +20,9 @@ class Layer:
 
     Either `path`, fetched outside, or `files` and the `commands` that run on
     them, going on from `layers`; `inputs` are store paths that `files`
-    mention. `production` is what the running app gets in its place.
+    mention, `links` names in the tree of links to store paths. `production` is
+    what the running app gets in its place, made with the files `pruned` where
+    these are others.
     """
 
     results: tuple[str, ...]
@@ -28,6 +30,8 @@ class Layer:
     files: str | None = None
     commands: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    pruned: str | None = None
     layers: tuple[Layer, ...] = ()
     production: Layer | None = None
 
@@ -40,6 +44,7 @@ class Layer:
                 "commands": self.commands,
                 "results": self.results,
                 "inputs": self.inputs,
+                "links": [{"name": n, "path": self.links[n]} for n in sorted(self.links)],
                 "layers": [one.to_json() for one in self.layers],
             }
         if self.production is not None:

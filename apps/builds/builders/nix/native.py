@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.builds.builders.base import BuildFailed, BuildJob
-from apps.builds.builders.nix import evaluation, handover
+from apps.builds.builders.nix import downloads, evaluation, handover
 from apps.builds.builders.nix.activity import Activities, Step
 from apps.builds.builders.nix.evaluation import Request
 from apps.builds.builders.nix.failures import explain
@@ -124,7 +124,9 @@ def _derivation(
         handover.take(packages.store, found)
     finally:
         remove_tree(evaluation.folder(job))
-    if inspect(packages.store, found.derivation, packages.sources):
+    inspected = inspect(packages.store, found.derivation, packages.sources)
+    downloads.fetch(packages.store, inspected.downloads, log, guard)
+    if inspected.unbuilt:
         packages.provide([found.derivation], log)
     return found.derivation
 
