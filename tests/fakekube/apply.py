@@ -132,6 +132,19 @@ def _let_go(book: Book, paths: set[Path], but: Manager) -> Book:
     return left
 
 
+def before_first_apply(kind: Kind, live: Json, *, now: str) -> Json:
+    """What an apply to the scale meets where nobody has set the number yet.
+
+    The scale knows no managers of the rest, so the present number is taken for
+    the work of one before the first apply; another number is a conflict with it.
+    """
+    book, number = read_book(live), ("f:spec", "f:replicas")
+    if any(number in entry.paths for entry in book.values()):
+        return live
+    who = Manager("Update", "before-first-apply", kind.api_version, "scale")
+    return write_book(live, {**book, who: Entry(now, frozenset({number}))})
+
+
 def check(kind: Kind, config: Json) -> None:
     """Whether a body fits its schema.
 

@@ -246,6 +246,10 @@ class Cluster:
         """Forgets history: whoever resumes a watch from before gets a 410."""
         self.call(self.store.compact)
 
+    def restore(self) -> None:
+        """As from a backup: revisions go on from an earlier one, which clients are beyond."""
+        self.call(self.store.restore)
+
     def run_cron_job(self, namespace: str, name: str) -> Json:
         """Plays the clock: starts a CronJob's Job now."""
         from .controllers.jobs import start_cron_job

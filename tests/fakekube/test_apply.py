@@ -274,7 +274,10 @@ def test_scale_has_an_owner_of_its_own(http: Http, kubectl: Kubectl, shop: str) 
         "spec": {"replicas": 2},
     }
     params, headers = {"fieldManager": "paas-scale"}, {"Content-Type": APPLY}
-    answer = http("PATCH", path, scale, params=params, headers=headers)
+    unowned = http("PATCH", path, scale, params=params, headers=headers)
+    assert 'conflict with "before-first-apply"' in unowned.json()["message"]
+    forced = {**params, "force": "true"}
+    answer = http("PATCH", path, scale, params=forced, headers=headers)
     assert answer.json()["spec"] == {"replicas": 2}
     assert http.apply(deployment()).json()["spec"]["replicas"] == 2
     kubectl("-n", shop, "scale", "deploy/web", "--replicas=3")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,9 +135,13 @@ def test_bookmarks_come_each_minute_and_before_the_end() -> None:
     with FakeKube(speed=100) as kube:
         http = Http(kube.url)
         params = {"resourceVersion": put(http, "a"), "allowWatchBookmarks": "true"}
+        threading.Timer(0.2, put, (http, "b")).start()
         events = watch(http, **params, timeoutSeconds="70")
-    assert [each["type"] for each in events] == ["BOOKMARK", "BOOKMARK"]
-    assert events[0]["object"]["kind"] == "ConfigMap"
+        params["resourceVersion"] = events[-1]["object"]["metadata"]["resourceVersion"]
+        quiet = watch(http, **params, timeoutSeconds="70")
+    assert [each["type"] for each in events] == ["ADDED", "BOOKMARK", "BOOKMARK"]
+    assert events[1]["object"]["kind"] == "ConfigMap"
+    assert quiet == []
 
 
 def test_pages(kube: FakeKube, http: Http) -> None:

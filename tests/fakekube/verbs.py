@@ -224,6 +224,7 @@ class Verbs:
                 "metadata": {"name": name, "namespace": namespace},
                 "spec": {"replicas": replicas},
             }
+            live = ssa.before_first_apply(kind, live, now=stamp())
             new = ssa.apply(
                 kind, live, config, manager=call.manager, subresource="scale", force=call.force,
                 now=stamp(),

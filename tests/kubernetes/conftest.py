@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,18 @@ from paas.runtimes.kubernetes import KubernetesRuntime
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.fakekube.server import FakeKube
 
+pytest.register_assert_rewrite("tests.kubernetes.scenarios", "tests.runtimes.conformance")
+
 SPEED = 5.0
 """Seconds of the cluster in one of ours."""
 SETTINGS = ClusterSettings(patience=30.0, cluster_issuer="test")
 IMAGE = "registry.example/app:1"
 BUILD = Artifact("nix", "/nix/store/aaaa-app", "d1", image=IMAGE)
+
+Within = Callable[..., None]
+"""Wait until something is so, for so many seconds."""
+Kubectl = Callable[..., str]
+"""Runs `kubectl` with these arguments, `text` on its standard input; what it prints."""
 
 _numbers = itertools.count(1)
 
@@ -81,3 +90,21 @@ def within() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture
+def kubectl(runtime: KubernetesRuntime) -> Kubectl:
+    """On the cluster of `runtime`; fails with what kubectl says."""
+
+    def run(*arguments: str, text: str = "") -> str:
+        done = subprocess.run(
+            [".venv/bin/kubectl", f"--kubeconfig={os.environ['KUBECONFIG']}", *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

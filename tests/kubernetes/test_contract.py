@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from paas.runtimes.base import AppSpec
+from paas.runtimes.kubernetes.settings import ClusterSettings
+from tests.kubernetes.conftest import SETTINGS
+from tests.kubernetes.driving import namespace as namespace_of
+from tests.kubernetes.scenarios import Scenarios
 from tests.runtimes.conformance import Case, Contract
 
 
@@ -17,3 +21,13 @@ class TestContract(Contract):
             printing="echo one; echo two >&2; exit 3",
             serves_from_ready=True,
         )
+
+
+class TestScenarios(Scenarios):
+    @pytest.fixture
+    def settings(self) -> ClusterSettings:
+        return SETTINGS
+
+    @pytest.fixture
+    def namespace(self, app: AppSpec) -> str:
+        return namespace_of(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,25 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
-from paas.runtimes.base import Autoscale, CronTask, HostCertificate, RuntimeFailure, Terminal
+from paas.runtimes.base import (
+    AppSpec,
+    Autoscale,
+    CronTask,
+    HostCertificate,
+    RuntimeFailure,
+    Terminal,
+)
 from paas.runtimes.kubernetes import KubernetesRuntime, preflight
 from paas.runtimes.kubernetes.board import Board
 from paas.runtimes.kubernetes.guard import WATCHED
 from paas.runtimes.kubernetes.kinds import INGRESS, MIDDLEWARE, SECRET
+from paas.runtimes.kubernetes.metrics import NoMetrics
+from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
-from tests.kubernetes.conftest import SETTINGS, make_spec, web, worker
+from tests.kubernetes.conftest import SETTINGS, make_spec, worker
 from tests.kubernetes.driving import deploy, namespace
+from tests.pem import pair
 from tests.runtimes.conformance import read_all
 
 PAGE = Path("docs/operations.md")
@@ -69,31 +80,60 @@ def runtime(kube: FakeKube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_verb_with_only_these_rights(
     kube: FakeKube, runtime: KubernetesRuntime, within: Callable[[Callable[[], object]], None]
 ) -> None:
-    assert preflight.describe().startswith("on Kubernetes v")
-    task = CronTask("aaaa1111", 0, "true", "0 3 * * *", "forbid", False, 60)
-    own = HostCertificate(("own.localhost",), "chain", "key")
-    spec = make_spec(web(autoscale=Autoscale(2, 3, 70)), worker(quantity=2), cron=(task,))
-    deploy(runtime, spec, 1)
-    kube.cluster.run_cron_job(namespace(spec), "cron-aaaa1111")
-    (run,) = runtime.scheduled_runs(spec.app_id)
-    assert runtime.stop(spec.app_id, run.process)
-    runtime.preview(replace(spec, release=2))
-    changed = replace(
-        spec, release=2, processes=(web(), worker("exec sleep 999")), routing=1, cron=()
+    spec = make_spec()
+    use_every_verb(
+        runtime,
+        SETTINGS,
+        spec,
+        run_cron_job=lambda: kube.cluster.run_cron_job(namespace(spec), "cron-aaaa1111"),
+        watched=lambda: within(lambda: _all_watched(kube)),
     )
+    refused = [call for call in kube.cluster.requests if call.status == 403]
+    assert refused == []
+    _nothing_idle(kube)
+
+
+def use_every_verb(
+    runtime: KubernetesRuntime,
+    settings: ClusterSettings,
+    spec: AppSpec,
+    *,
+    run_cron_job: Callable[[], object] | None = None,
+    watched: Callable[[], object] = lambda: None,
+) -> None:
+    """Do with an app all that the panel ever does; `spec` has a web process.
+
+    Args:
+        run_cron_job: starts the app's scheduled task now, where the cluster can be told to.
+        watched: returns when all that is watched is.
+    """
+    assert preflight.describe().startswith("on Kubernetes v")
+    (web,), other, own = spec.processes, f"other.{spec.hosts[0]}", f"own.{spec.hosts[0]}"
+    changed = replace(spec, release=2, processes=(web, worker("exec sleep 999")), routing=1)
+    task = CronTask("aaaa1111", 0, "true", "0 3 * * *", "forbid", False, 60)
+    scaled = (replace(web, autoscale=Autoscale(2, 3, 70)), worker(quantity=2))
+    spec = replace(spec, processes=scaled, cron=(task,))
+    deploy(runtime, spec, 1)
+    if run_cron_job is not None:
+        run_cron_job()
+        (run,) = runtime.scheduled_runs(spec.app_id)
+        assert runtime.stop(spec.app_id, run.process)
+    runtime.preview(replace(spec, release=2))
     deploy(runtime, changed, 2)
     assert runtime.drift([changed]) == {}
-    hosts = ("other.localhost", "own.localhost")
-    runtime.route(spec.app_id, hosts, maintenance=True, routing=2, certificates=(own,))
-    runtime.route(spec.app_id, hosts[:1], maintenance=True, routing=3)
+    certificate = HostCertificate((own,), *pair(own))
+    runtime.route(
+        spec.app_id, (other, own), maintenance=True, routing=2, certificates=(certificate,)
+    )
+    runtime.route(spec.app_id, (other,), maintenance=True, routing=3)
     assert runtime.apps()
     assert runtime.observe()
     assert runtime.routes().hosts
     assert runtime.scaled_by(spec.app_id, "worker") == ""
-    runtime.certificate("other.localhost")
+    runtime.certificate(other)
     with pytest.raises(RuntimeFailure):
-        deploy(runtime, replace(changed, processes=(web("exit 3"),), release=3), 3)
-    deploy(runtime, replace(changed, processes=(web(),), release=4), 4)
+        deploy(runtime, replace(changed, processes=(replace(web, command="exit 3"),), release=3), 3)
+    deploy(runtime, replace(changed, processes=(web,), release=4), 4)
     phase = runtime.run(spec, "echo one", name="release.4", timeout=60)
     assert list(phase.lines()) == ["one"]
     phase.stop()
@@ -107,16 +147,14 @@ def test_every_verb_with_only_these_rights(
     runtime.run_attached(spec, "echo never", name="run.7", timeout=60)
     assert runtime.stop(spec.app_id, "run.7")
     runtime.tend()
-    runtime.metrics(spec.app_id)
-    view = ClusterView(SETTINGS, Board("unix:///nowhere"))
+    with suppress(NoMetrics):
+        runtime.metrics(spec.app_id)
+    view = ClusterView(settings, Board("unix:///nowhere"))
     view.observe()
-    within(lambda: _all_watched(kube))
+    watched()
     view.follow(lambda app_id: {})
     view.close()
     runtime.remove(spec.app_id, 5)
-    refused = [call for call in kube.cluster.requests if call.status == 403]
-    assert refused == []
-    _nothing_idle(kube)
 
 
 def _all_watched(kube: FakeKube) -> bool:

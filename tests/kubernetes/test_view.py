@@ -13,7 +13,10 @@ from paas.observer.streamed import Streamed
 from paas.runtimes.base import ProcessState
 from paas.runtimes.kubernetes import KubernetesRuntime, kinds
 from paas.runtimes.kubernetes.client import Client
+from paas.runtimes.kubernetes.feed import Feed
+from paas.runtimes.kubernetes.logs import in_utc
 from paas.runtimes.kubernetes.names import INDEX
+from paas.runtimes.kubernetes.verdict import uid_of
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import SETTINGS, make_spec, web
@@ -100,3 +103,34 @@ def test_a_pod_keeps_its_number(
     Client().delete(kinds.POD, namespace(spec), first["metadata"]["name"], grace=0)
     within(lambda: len(runtime.observe(spec.app_id)) == 2)
     assert {one.name: one.since for one in runtime.observe(spec.app_id)}["web.2"] == kept
+
+
+def test_a_restored_server_is_believed(
+    kube: FakeKube,
+    runtime: KubernetesRuntime,
+    within: Within,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says nothing to who asks for what comes after a later version than its own."""
+    monkeypatch.setattr("paas.runtimes.kubernetes.client.WATCH_READ_SECONDS", 0.5)
+    spec = make_spec()
+    deploy(runtime, spec)
+    with Feed(Client(), (kinds.POD,), namespace(spec)) as feed:
+        feed.start()
+        (pod,) = feed.objects(kinds.POD)
+        kube.cluster.restore()
+        kube.cut()
+        kube.cluster.delete("Pod", namespace(spec), pod["metadata"]["name"])
+        within(lambda: pod["metadata"]["uid"] not in map(uid_of, feed.objects(kinds.POD)))
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("2026-11-26T19:38:11.123456789Z", "2026-11-26T19:38:11.123456789Z"),
+        ("2026-11-26T20:38:11.120000000+01:00", "2026-11-26T19:38:11.120000000Z"),
+        ("2026-10-25T02:59:59.999999999+02:00", "2026-10-25T00:59:59.999999999Z"),
+    ],
+)
+def test_a_machine_may_write_its_logs_in_its_own_time_zone(written: str, same: str) -> None:
+    assert in_utc(written) == same

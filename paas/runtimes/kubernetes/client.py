@@ -110,19 +110,22 @@ class Client:
         return self._call("PATCH", path, {"fieldManager": MANAGER}, change, content=_MERGE)
 
     def scale(self, namespace: str, name: str, replicas: int, *, force: bool = False) -> None:
-        """Set how many pods a Deployment has, under a field manager of its own.
+        """Set how many pods a Deployment that exists has, under a field manager of its own.
+
+        Not by its `scale`: that part of it knows no managers of the rest, so that a number
+        nobody has set yet is `before-first-apply`'s, and another one is a conflict with it.
 
         Raises:
             Conflict: somebody else decides about it.
         """
         body = {
-            "apiVersion": "autoscaling/v1",
-            "kind": "Scale",
+            "apiVersion": "apps/v1",
+            "kind": DEPLOYMENT.name,
             "metadata": {"name": name, "namespace": namespace},
             "spec": {"replicas": replicas},
         }
         query = {"fieldManager": SCALE_MANAGER} | ({"force": "true"} if force else {})
-        path = DEPLOYMENT.path(namespace, name, "scale")
+        path = DEPLOYMENT.path(namespace, name)
         self._apply(path, query, body, f"The number of {name} processes")
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
@@ -155,6 +158,11 @@ class Client:
             yield answer.get("items") or [], str(meta.get("resourceVersion", ""))
             rest = meta.get("continue") or ""
             query["continue"] = rest
+
+    def version_of(self, kind: Kind, namespace: str = "") -> str:
+        """The version from which to watch a kind now."""
+        answer = self._call("GET", kind.path(namespace), {"limit": "1"})
+        return str(answer["metadata"].get("resourceVersion", ""))
 
     def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str = "", grace: int | None = None
@@ -461,7 +469,7 @@ def _status_error(body: Object, subject: str) -> ApiError:
     kinds = {str(cause.get("reason", "")) for cause in causes}
     if status == 409 and "FieldManagerConflict" in kinds:
         return Conflict(message, tuple(_contested(c) for c in causes), subject)
-    if "NamespaceTerminating" in kinds or "object is being deleted" in message:
+    if "NamespaceTerminating" in kinds:
         return Terminating(status, reason, message)
     found = {403: Forbidden, 404: Gone, 410: Expired}.get(status)
     if status == 409:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from paas.runtimes.base import RuntimeFailure
 from paas.runtimes.kubernetes import closed, kinds
 from paas.runtimes.kubernetes.client import Client
-from paas.runtimes.kubernetes.errors import ApiError, Forbidden, Gone
+from paas.runtimes.kubernetes.errors import ApiError, Forbidden, Gone, Terminating
 from paas.runtimes.kubernetes.names import Object, namespace_of
 from paas.runtimes.kubernetes.objects import AppObjects
 from paas.runtimes.kubernetes.routes import Door, routes
@@ -22,6 +22,8 @@ DELETION_SECONDS = 120.0
 _LOOK_EVERY = 0.5
 _DOOR_SECONDS = 300.0
 """How long what is known of the way in holds: nobody replaces an ingress controller often."""
+_STALE_SECONDS = 10.0
+"""How long an API server may take a namespace that was made anew for the one that went."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,15 @@ class Cluster:
         if self.client.apply(namespace)["metadata"].get("deletionTimestamp"):
             self.await_deletion(objects.namespace)
             self.client.apply(namespace)
-        together(self.client.apply, others)
+        deadline = time.monotonic() + _STALE_SECONDS
+        while True:
+            try:
+                together(self.client.apply, others)
+                return
+            except Terminating:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_EVERY)
 
     def await_deletion(self, namespace: str) -> None:
         """Wait until a namespace that is being deleted is gone.

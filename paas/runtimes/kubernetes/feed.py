@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from paas.runtimes.base import RuntimeFailure
+from paas.runtimes.kubernetes import client as api
 from paas.runtimes.kubernetes.client import Client, Stream
 from paas.runtimes.kubernetes.errors import Expired, Unreachable
 from paas.runtimes.kubernetes.kinds import Kind
@@ -150,7 +151,11 @@ class Feed:
                 self._stopped.wait(_LONGEST_PAUSE)
 
     def _changes(self, kind: Kind, version: str) -> Iterable[str]:
-        """Take in the changes since `version`; yields the version after each."""
+        """Take in the changes since `version`; yields the version after each.
+
+        Raises:
+            Expired: the server does not know that version any more, or not yet.
+        """
         stream = self._client.watch(
             kind, self._namespace, version, labels=self._labels, fields=self._fields
         )
@@ -159,15 +164,34 @@ class Feed:
         if self._stopped.is_set():
             stream.close()
         self._heard(kind)
+        began, mute = time.monotonic(), True
         try:
             for what, body in stream.events():
                 if self._stopped.is_set():
                     return
+                mute = False
                 if what != "BOOKMARK":
                     self._take(kind, what, body)
                 yield body["metadata"]["resourceVersion"]
+        except Unreachable:
+            if not mute or time.monotonic() - began < api.WATCH_READ_SECONDS:
+                raise
+            self._refuse_future(kind, version)
         finally:
             stream.close()
+
+    def _refuse_future(self, kind: Kind, version: str) -> None:
+        """Not even a bookmark came. None does while nothing of a kind changes, which is no fault.
+
+        But of a version that is yet to come the server says nothing either:
+        such are ours after its store was restored.
+
+        Raises:
+            Expired: it is such a one.
+        """
+        now = self._client.version_of(kind, self._namespace)
+        if now.isdecimal() and version.isdecimal() and int(now) < int(version):
+            raise Expired(410, "Expired", f"the server is at {now}, and has been at {version}")
 
     def _take(self, kind: Kind, what: str, body: Object) -> None:
         uid, kept = body["metadata"]["uid"], self._keep(body)

@@ -35,6 +35,8 @@ from paas.runtimes.kubernetes.verdict import (
     Wanted,
     containers_of,
     exit_status,
+    owner_of,
+    uid_of,
 )
 
 MOST_ONE_OFFS = 10
@@ -143,12 +145,16 @@ class KubernetesOneOff:
 
     def _look(self) -> None:
         """Take in what the watch says of its pod."""
-        found = self._live().objects(POD)
+        found = [pod for pod in self._live().objects(POD) if self._is_mine(pod)]
         if found:
             self._pod = max(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
             self._status = exit_status(self._pod)
         elif self._pod is not None:
             self._status = LOST
+
+    def _is_mine(self, pod: Object) -> bool:
+        """Not one of a Job of the same name, which a lost worker has left and which still ends."""
+        return self._owner["metadata"]["uid"] in (uid_of(pod), owner_of(pod))
 
     def _live(self) -> Feed:
         if self._feed is None:
@@ -228,10 +234,10 @@ def find(cluster: Cluster, app_id: str, name: str) -> KubernetesOneOff | None:
     labels = f"{selector(app_id)},{ONE_OFF}={name}"
     jobs = cluster.client.items(JOB, namespace, labels=labels)
     found = cluster.client.items(POD, namespace, labels=labels)
-    pod = found[0] if found else None
     if jobs:
-        return KubernetesOneOff(cluster, app_id, name, (JOB, jobs[0]), pod)
-    return KubernetesOneOff(cluster, app_id, name, (POD, pod), pod) if pod else None
+        own = next((pod for pod in found if owner_of(pod) == uid_of(jobs[0])), None)
+        return KubernetesOneOff(cluster, app_id, name, (JOB, jobs[0]), own)
+    return KubernetesOneOff(cluster, app_id, name, (POD, found[0]), found[0]) if found else None
 
 
 def stop(cluster: Cluster, app_id: str, name: str) -> bool:

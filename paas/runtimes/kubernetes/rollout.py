@@ -31,7 +31,14 @@ from paas.runtimes.kubernetes import diagnosis, slots
 from paas.runtimes.kubernetes.cluster import Cluster, routes_of
 from paas.runtimes.kubernetes.errors import Conflict
 from paas.runtimes.kubernetes.feed import Feed
-from paas.runtimes.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, POD, REPLICASET
+from paas.runtimes.kubernetes.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    JOB,
+    POD,
+    REPLICASET,
+)
 from paas.runtimes.kubernetes.names import ONE_OFF, Object, selector
 from paas.runtimes.kubernetes.objects import PROGRESS_SECONDS, WAITS, AppObjects
 from paas.runtimes.kubernetes.pods import image_of
@@ -134,6 +141,7 @@ class Rollout:
 
     # --- write --------------------------------------------------------------------
     def _write_all(self) -> None:
+        self._retire_autoscalers()
         there = {body["metadata"]["name"]: body for body in self._feed.objects(DEPLOYMENT)}
         for process, body in zip(self._spec.processes, self._objects.deployments(), strict=True):
             name = body["metadata"]["name"]
@@ -146,6 +154,15 @@ class Rollout:
                 self._spec.app_id,
                 lambda state: replace(state, restarts=done),
             )
+
+    def _retire_autoscalers(self) -> None:
+        """Those of types that are to have a fixed number: they would set it back meanwhile."""
+        fixed = {self._objects.names[one.type] for one in self._spec.processes if not one.autoscale}
+        labels = selector(self._spec.app_id)
+        for scaler in self._client.items(AUTOSCALER, self._namespace, labels=labels):
+            meta = scaler["metadata"]
+            if meta["name"] in fixed:
+                self._client.delete(AUTOSCALER, self._namespace, meta["name"], uid=meta["uid"])
 
     def _write(self, process: ProcessSpec, body: Object, before: Object | None) -> None:
         """Apply one Deployment, with its number of pods, and note what must be waited for."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from paas.runtimes.base import RuntimeFailure, StaleToken
 from paas.runtimes.kubernetes.client import Client
-from paas.runtimes.kubernetes.errors import Exists, Gone, Moved, Terminating
+from paas.runtimes.kubernetes.errors import Exists, Gone, Moved
 from paas.runtimes.kubernetes.kinds import LEASE, SECRET
 from paas.runtimes.kubernetes.names import APP, OURS, PART, Object, labels
 from paas.runtimes.kubernetes.routes import Routing
@@ -98,12 +99,9 @@ class States:
             StaleToken: somebody with a higher one has been here.
         """
         for _ in range(_TRIES):
-            try:
+            with suppress(Moved, Exists):
                 if self._claim(namespace, app_id, token):
                     return
-            except (Moved, Exists) as error:
-                if isinstance(error, Terminating):
-                    raise
         raise RuntimeFailure("Others steer this app all the time. Try again.")
 
     def check(self, namespace: str, token: int) -> None:
@@ -175,9 +173,7 @@ class States:
                 return state
             try:
                 return self._write(namespace, app_id, changed)
-            except (Moved, Exists, Gone) as error:
-                if isinstance(error, Terminating):
-                    raise
+            except (Moved, Exists, Gone):
                 state = self.read(namespace, app_id)
         raise RuntimeFailure("Others write to this app's state all the time. Try again.")
 

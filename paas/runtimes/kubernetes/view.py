@@ -31,6 +31,8 @@ MOST_FOLLOWERS = 1000
 _QUEUED = 20_000
 """Lines that may wait for the observer; beyond, the cluster keeps them."""
 _PAUSE = 1.0
+_SETTLED = 0.5
+"""Seconds after which the API tells what the kubelet, who gives out the logs, knew before."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,25 @@ class Line:
     platform: bool = False
 
 
-@dataclass
-class _Follower:
-    """Reads one container's log in a thread of its own."""
+@dataclass(frozen=True)
+class _Log:
+    """What one start of a container prints; `previous`: it has ended, and the next one began."""
 
     pod: Object
     container: str
     key: str
+    previous: bool
+
+
+@dataclass
+class _Follower:
+    """Reads one log in a thread of its own; `outrun`: it got that of the next start."""
+
+    log: _Log
     process: str
     thread: threading.Thread | None = None
     done: threading.Event = field(default_factory=threading.Event)
+    outrun: bool = False
 
 
 class ClusterView:
@@ -90,7 +101,7 @@ class ClusterView:
         self._statuses: list[ProcessStatus] = []
         self._followers: dict[str, _Follower] = {}
         self._current: Set[str] = frozenset()
-        self._lines: queue.Queue[Line] = queue.Queue(_QUEUED)
+        self._queue: queue.Queue[Line] = queue.Queue(_QUEUED)
         self._full = False
 
     # --- Observed -----------------------------------------------------------------
@@ -123,23 +134,23 @@ class ClusterView:
         if not self._started:
             return
         pods = self._feed.objects(POD)
-        readable = {key: (pod, name) for pod in pods for key, name in _readable(pod)}
+        readable = {log.key: log for pod in pods for log in _readable(pod)}
         self._current = readable.keys()
         self._forget()
         new = [key for key in readable if key not in self._followers]
         numbers = slots.numbered(pods) if new else {}
         for key in new:
-            pod, container = readable[key]
-            known = marks(pod["metadata"]["labels"][APP])
-            process = observing.name_of(pod, numbers)
+            log = readable[key]
+            known = marks(log.pod["metadata"]["labels"][APP])
+            process = observing.name_of(log.pod, numbers)
             if known is not None and process and self._has_room():
-                self._begin(pod, container, key, process, known.get(key, ""))
+                self._begin(log, process, known.get(key, ""))
 
     def take(self) -> Iterator[Line]:
         """The lines that have come, without waiting."""
         with suppress(queue.Empty):
             for _ in range(_QUEUED):
-                yield self._lines.get_nowait()
+                yield self._queue.get_nowait()
 
     def is_known(self, key: str) -> bool:
         """Whether a container's mark may still be needed."""
@@ -167,9 +178,9 @@ class ClusterView:
         self._full = busy >= MOST_FOLLOWERS
         return not self._full
 
-    def _begin(self, pod: Object, container: str, key: str, name: str, after: str) -> None:
-        follower = _Follower(pod, container, key, name)
-        self._followers[key] = follower
+    def _begin(self, log: _Log, name: str, after: str) -> None:
+        follower = _Follower(log, name)
+        self._followers[log.key] = follower
         follower.thread = threading.Thread(
             target=self._read, args=(follower, after), name=f"log {name}", daemon=True
         )
@@ -178,24 +189,21 @@ class ClusterView:
     def _forget(self) -> None:
         """A container that is gone needs its place no more, once all it said is read."""
         for key, follower in [*self._followers.items()]:
-            if follower.done.is_set() and key not in self._current:
+            if follower.done.is_set() and (follower.outrun or key not in self._current):
                 del self._followers[key]
 
     def _read(self, follower: _Follower, after: str) -> None:
         """Until the container has ended, or its pod is gone."""
+        log = follower.log
         self._write_number_down(follower)
-        app_id = follower.pod["metadata"]["labels"][APP]
+        app_id = log.pod["metadata"]["labels"][APP]
         try:
             while True:
                 try:
-                    for stamp, text in logs.follow(
-                        self._client, follower.pod, follower.container, after=after
-                    ):
+                    for stamp, text in self._lines(follower, after):
                         after = stamp
-                        line = Line(
-                            app_id, follower.process, text, _time(stamp), follower.key, stamp
-                        )
-                        self._lines.put(line)
+                        line = Line(app_id, follower.process, text, _time(stamp), log.key, stamp)
+                        self._queue.put(line)
                     return
                 except ApiError as error:
                     if error.status in (400, 404):  # not there any more, or another one by now
@@ -207,11 +215,31 @@ class ClusterView:
         finally:
             follower.done.set()
 
+    def _lines(self, follower: _Follower, after: str) -> Iterator[tuple[str, str]]:
+        """Those of its own start: the API gives the log of the newest, and a crash is quick."""
+        log = follower.log
+        lines = logs.follow(
+            self._client, log.pod, log.container, after=after, previous=log.previous
+        )
+        for number, line in enumerate(lines):
+            if number == 0 and not log.previous and self._has_begun_anew(log):
+                follower.outrun = True
+                return
+            yield line
+
+    def _has_begun_anew(self, log: _Log) -> bool:
+        if PROCESS not in log.pod["metadata"]["labels"]:
+            return False
+        time.sleep(_SETTLED)
+        own = (pod for pod in self._feed.objects(POD) if uid_of(pod) == uid_of(log.pod))
+        known = {one.key: one for pod in own for one in _readable(pod)}
+        return bool(known) and (log.key not in known or known[log.key].previous)
+
     def _write_number_down(self, follower: _Follower) -> None:
         """Let it stay `web.2`, whatever becomes of the others."""
-        meta = follower.pod["metadata"]
+        meta = follower.log.pod["metadata"]
         number = follower.process.rpartition(".")[2]
-        if slots.written(follower.pod) is None and PROCESS in meta["labels"]:
+        if slots.written(follower.log.pod) is None and PROCESS in meta["labels"]:
             change = {"metadata": {"annotations": {INDEX: number}}}
             with suppress(RuntimeFailure):
                 self._client.merge(POD, meta["namespace"], meta["name"], change)
@@ -235,7 +263,7 @@ class ClusterView:
             platform=True,
         )
         with suppress(queue.Full):
-            self._lines.put_nowait(line)
+            self._queue.put_nowait(line)
 
 
 def trimmed(body: Object) -> Object:
@@ -273,14 +301,20 @@ def _bare_event(event: Object) -> Object:
     return {"metadata": meta, **{key: event.get(key) for key in kept}}
 
 
-def _readable(pod: Object) -> Iterator[tuple[str, str]]:
-    """Containers that have begun, each start of one apart; not those somebody else reads."""
+def _readable(pod: Object) -> Iterator[_Log]:
+    """The logs of a pod's containers, each start's apart; not those somebody else reads."""
     if WAITS in (pod["metadata"].get("annotations") or {}):
         return
     for status in containers_of(pod):
-        state = status.get("state") or {}
+        state, count = status.get("state") or {}, int(status.get("restartCount", 0))
+        name, key = str(status["name"]), f"{uid_of(pod)}/"
+        ended = "terminated" in (status.get("lastState") or {})
         if "running" in state or "terminated" in state:
-            yield f"{uid_of(pod)}/{status.get('restartCount', 0)}", str(status["name"])
+            yield _Log(pod, name, f"{key}{count}", previous=False)
+            if ended and count:
+                yield _Log(pod, name, f"{key}{count - 1}", previous=True)
+        elif ended:  # it waits until it may begin anew
+            yield _Log(pod, name, f"{key}{count}", previous=False)
 
 
 def _time(stamp: str) -> datetime:
