@@ -43,3 +43,7 @@ def objects(kube: FakeKube, spec: AppSpec, *which: Kind) -> dict[tuple[str, str]
             items = json.load(answer)["items"] or []
         found |= {(kind.name, item["metadata"]["name"]): item for item in items}
     return found
+
+
+def versions(kube: FakeKube, spec: AppSpec) -> dict[tuple[str, str], str]:
+    return {key: body["metadata"]["resourceVersion"] for key, body in objects(kube, spec).items()}
