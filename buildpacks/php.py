@@ -6,6 +6,7 @@ elsewhere: php-fpm runs the scripts, a web server in front of it the files.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +23,9 @@ ROOT = "NIXPACKS_PHP_ROOT_DIR"
 START = "bash .paas/serve-php"
 _FLAGS = "--no-dev --no-interaction --no-progress"
 _FETCH = f"composer install {_FLAGS} --prefer-dist --no-scripts --no-plugins --no-autoloader"
-_INSTALL = "composer dump-autoload --no-dev --optimize --no-interaction"
+# Composer names the autoloader's classes at random unless its own settings have a name for them.
+_NAME = "COMPOSER_HOME=/tmp composer config --global --no-interaction autoloader-suffix {}"
+_INSTALL = "COMPOSER_HOME=/tmp composer dump-autoload --no-dev --optimize --no-interaction"
 _SCRIPTS = "composer run-script --no-dev --no-interaction post-install-cmd"
 _PLATFORM = re.compile(r"(?:php|hhvm|composer|ext-|lib-)[\w.-]*|php(?:-\w+)?")
 _VARIABLES = {"COMPOSER_ALLOW_SUPERUSER": "0", "LANG": "C.UTF-8", **caddy.VARIABLES}
@@ -117,7 +120,9 @@ def _packages(tree: SourceTree, composer: Table, requires: Mapping[str, str]) ->
         )
     scripts = composer.table("scripts")
     after = (_SCRIPTS,) if scripts is not None and "post-install-cmd" in scripts else ()
-    yield Phase("install", (_INSTALL, *after), depends_on=("fetch",), hint=_HINT)
+    name = hashlib.sha256((tree.read(COMPOSER) or "").encode()).hexdigest()[:32]
+    commands = (_NAME.format(name), _INSTALL, *after)
+    yield Phase("install", commands, depends_on=("fetch",), hint=_HINT)
 
 
 def _root(tree: SourceTree, composer: Table, variables: Mapping[str, str]) -> str:
