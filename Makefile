@@ -30,7 +30,7 @@ up: $(STAMPS)/runtime
 
 test: lint
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not e2e"
-	$(BIN)/pytest -n 2 --dist loadfile -m "e2e and not heroku"
+	$(BIN)/pytest -n 3 --dist loadfile -m "e2e and not heroku"
 
 # `make test` has what Nix does in its own way; this is all of it, in a quarter of an hour.
 test-nix: $(STAMPS)/dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -81,6 +82,21 @@ def test_requests_at_once_have_a_thread_each(panel):
     crowded, threads = _crowd(panel, _KEPT + 4)
     assert asyncio.run(_requests(crowded, _KEPT + 4)) == ["met"] * (_KEPT + 4)
     assert len(set(threads)) == _KEPT + 4
+
+
+def test_readers_take_turns(panel):
+    inside: set[int] = set()
+    most: list[int] = []
+
+    def work(request: HttpRequest) -> HttpResponse:
+        inside.add(threading.get_ident())
+        time.sleep(0.01)
+        most.append(len(inside))
+        inside.discard(threading.get_ident())
+        return HttpResponse("done")
+
+    assert asyncio.run(_requests(panel(work), 6)) == ["done"] * 6
+    assert max(most) <= 2
 
 
 def test_a_crowd_leaves_a_bounded_number_of_threads(panel):
