@@ -121,5 +121,5 @@ class Panel(ASGIHandler):
 
 django.setup(set_prefix=False)
 application = Panel()
-_ = get_resolver().url_patterns  # all pages and calls, before gunicorn forks its worker
-gc.freeze()  # a collection would write to what they share
+_ = get_resolver().url_patterns  # all pages and calls: the first request should not wait for them
+gc.freeze()  # no collection need look at what stays

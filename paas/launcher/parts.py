@@ -88,7 +88,7 @@ def _caddy(instance: Instance) -> Part:
 
 def _web(instance: Instance) -> Part:
     argv = [
-        *(*PYTHON, "-m", "gunicorn", "--worker-class", "paas.web.Worker", "--preload"),
+        *(*PYTHON, "-m", "gunicorn", "--worker-class", "paas.web.Worker"),
         *("--workers", "1"),  # a second answers a crowd in two thirds of the time, for 40 MB
         *("--bind", f"unix:{instance.web_socket}", "--umask", "0o077"),
         *("--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
