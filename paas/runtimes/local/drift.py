@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from paas.runtimes.base import AppSpec, LimitExceeded
 from paas.runtimes.local.deployment import wanted
+from paas.runtimes.local.observing import programs_of
 from paas.runtimes.local.parts import Parts
 from paas.runtimes.local.state import AppState, Phase
-from paas.runtimes.local.supervisor import SupervisorDown
 
 
 def drift(parts: Parts, specs: Iterable[AppSpec]) -> Mapping[str, str]:
@@ -18,14 +18,8 @@ def drift(parts: Parts, specs: Iterable[AppSpec]) -> Mapping[str, str]:
     It takes no locks: what is being changed meanwhile may be in it, and whoever
     applies it finds that out.
     """
-    programs = set(_programs(parts))
+    programs = set(programs_of(parts))
     return {spec.app_id: "" for spec in specs if not _is_true(parts, spec, programs)}
-
-
-def _programs(parts: Parts) -> Iterable[str]:
-    with suppress(SupervisorDown):
-        return parts.supervisor.programs()
-    return ()
 
 
 def _is_true(parts: Parts, spec: AppSpec, programs: set[str]) -> bool:

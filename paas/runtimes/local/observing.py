@@ -17,7 +17,7 @@ def observe(parts: Parts, *app_ids: str) -> list[ProcessStatus]:
     """The body of `Runtime.observe`; without supervisord all processes are down."""
     states = [parts.store.read(app_id) for app_id in app_ids] if app_ids else parts.store.all()
     prefixes = [f"{app_id}." for app_id in app_ids]
-    programs = _programs(parts, *prefixes) if any(state.records for state in states) else {}
+    programs = programs_of(parts, *prefixes) if any(state.records for state in states) else {}
     found = (
         _status(state, record, programs.get(record.program(state.app_id)))
         for state in states
@@ -47,7 +47,7 @@ def routes(parts: Parts) -> RouteTable:
 def metrics(parts: Parts, app_id: str) -> list[Usage]:
     """The body of `Runtime.metrics`."""
     found = []
-    for name, program in _programs(parts, f"{app_id}.").items():
+    for name, program in programs_of(parts, f"{app_id}.").items():
         use = sandbox.usage(name, program.pid or None)
         if use is not None:
             process = name.removeprefix(f"{app_id}.").rpartition(".")[0]
@@ -55,7 +55,8 @@ def metrics(parts: Parts, app_id: str) -> list[Usage]:
     return sorted(found, key=lambda usage: usage.name)
 
 
-def _programs(parts: Parts, *prefixes: str) -> dict[str, Program]:
+def programs_of(parts: Parts, *prefixes: str) -> dict[str, Program]:
+    """All programs, or those with one of `prefixes`; none without supervisord."""
     with suppress(SupervisorDown):
         return parts.supervisor.programs(*prefixes)
     return {}
