@@ -21,7 +21,7 @@ from paas.runtimes.kubernetes.settings import ClusterSettings
 from paas.runtimes.kubernetes.view import ClusterView
 from tests.kubernetes.conftest import Kubectl, Within, worker
 from tests.kubernetes.driving import deploy
-from tests.runtimes.conformance import read_all
+from tests.runtimes.conformance import Case, Contract, read_all
 
 QUIET = "serviceaccounts,secrets,services,ingresses,networkpolicies,deployments"
 """Kinds whose objects nobody but us writes to, once a rollout has come to its end."""
@@ -45,6 +45,19 @@ def only(spec: AppSpec, command: str) -> AppSpec:
     return replace(
         spec, release=spec.release + 1, processes=(replace(spec.processes[0], command=command),)
     )
+
+
+class ClusterContract(Contract):
+    """What every runtime must do, as a cluster's images let it be tried."""
+
+    @pytest.fixture
+    def case(self, app: AppSpec) -> Case:
+        return Case(
+            app,
+            failing="echo oops; exit 9",
+            printing="echo one; echo two >&2; exit 3",
+            serves_from_ready=True,
+        )
 
 
 class Scenarios:

@@ -28,9 +28,8 @@ from paas.runtimes.kubernetes import KubernetesRuntime
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.kubernetes.conftest import BUILD, Kubectl, make_spec, web
 from tests.kubernetes.driving import deploy
-from tests.kubernetes.scenarios import Scenarios, only
+from tests.kubernetes.scenarios import ClusterContract, Scenarios, only
 from tests.kubernetes.test_rights import cluster_role, use_every_verb
-from tests.runtimes.conformance import Case, Contract
 
 pytestmark = [
     pytest.mark.cluster,
@@ -94,15 +93,8 @@ def panels_account(
         kubectl("delete", "namespace", name, "--wait=false")
 
 
-class TestContract(Contract):
-    @pytest.fixture
-    def case(self, app: AppSpec) -> Case:
-        return Case(
-            app,
-            failing="echo oops; exit 9",
-            printing="echo one; echo two >&2; exit 3",
-            serves_from_ready=True,
-        )
+class TestContract(ClusterContract):
+    """Every test of it."""
 
 
 class TestScenarios(Scenarios):

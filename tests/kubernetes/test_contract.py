@@ -8,19 +8,11 @@ from paas.runtimes.base import AppSpec
 from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.kubernetes.conftest import SETTINGS
 from tests.kubernetes.driving import namespace as namespace_of
-from tests.kubernetes.scenarios import Scenarios
-from tests.runtimes.conformance import Case, Contract
+from tests.kubernetes.scenarios import ClusterContract, Scenarios
 
 
-class TestContract(Contract):
-    @pytest.fixture
-    def case(self, app: AppSpec) -> Case:
-        return Case(
-            app,
-            failing="echo oops; exit 9",
-            printing="echo one; echo two >&2; exit 3",
-            serves_from_ready=True,
-        )
+class TestContract(ClusterContract):
+    """Every test of it."""
 
 
 class TestScenarios(Scenarios):

@@ -18,7 +18,7 @@ from paas.runtimes.kubernetes.settings import ClusterSettings
 from tests.fakekube.server import FakeKube
 from tests.kubernetes.conftest import SETTINGS, make_spec, web
 from tests.kubernetes.driving import deploy, objects
-from tests.runtimes.conformance import Case, Contract
+from tests.kubernetes.scenarios import ClusterContract
 
 GATEWAY = replace(SETTINGS, gateway="infra/public")
 LISTENERS = [
@@ -59,15 +59,8 @@ def runtime(
     kube.cluster.faults.pods.clear()
 
 
-class TestContract(Contract):
-    @pytest.fixture
-    def case(self, app: AppSpec) -> Case:
-        return Case(
-            app,
-            failing="echo oops; exit 9",
-            printing="echo one; echo two >&2; exit 3",
-            serves_from_ready=True,
-        )
+class TestContract(ClusterContract):
+    """Every test of it."""
 
 
 def routes(kube: FakeKube, spec: AppSpec) -> dict[str, Any]:
